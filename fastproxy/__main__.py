@@ -1,0 +1,229 @@
+"""The command line: `fastproxy serve | check | status | reload | mock`. The only file that wires the planes together."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from fastproxy.config import FLAGS, Listen, Settings, VendorEnv, describe, load, unenforced, warnings
+from fastproxy.errors import ConfigError
+from fastproxy.providers.catalogue import ALIASES, PROVIDERS
+from fastproxy.server.plan import Address, ExitCode, MasterPlan, Role, StartError
+from fastproxy.server.publish import make_snapshot
+from fastproxy.server.seat import Seat
+from fastproxy.snapshot import pack
+
+MAX_UNIX_PATH: Final = 100  # a socket's path must fit into 108 bytes
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the return value is the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    run: Callable[[argparse.Namespace, list[str]], int] = args.run
+    try:
+        return run(args, arguments)
+    except ConfigError as error:
+        return _complain(str(error), ExitCode.BAD_CONFIG)
+    except StartError as error:
+        return _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _complain(text: str, code: int) -> int:
+    sys.stderr.write(f"fastproxy: {text}\n")
+    return int(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    from fastproxy.loadtest import mock
+
+    parser = argparse.ArgumentParser(
+        prog="fastproxy", description="A gateway in front of AI providers, and an edge proxy."
+    )
+    parser.add_argument("--version", action="version", version=f"fastproxy {version('fastproxy')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, text, run in (
+        ("serve", "run the gateway", _serve),
+        ("check", "validate the configuration and print every setting with its origin", _check),
+    ):
+        command = commands.add_parser(name, help=text)
+        _add_settings(command)
+        command.set_defaults(run=run)
+    for name, text, run in (
+        ("status", "show the running master's workers", _status),
+        ("reload", "make the running master read its configuration again", _reload),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--state-dir", default=os.environ.get("FASTPROXY_STATE_DIR", ".fastproxy"), metavar="DIR")
+        if name == "status":
+            command.add_argument("--json", action="store_true")
+        command.set_defaults(run=run)
+    command = commands.add_parser("mock", help="a mock provider that speaks the four formats")
+    mock.add_arguments(command)
+    command.set_defaults(run=lambda args, _: mock.main(args))
+    return parser
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    for name, flag in FLAGS.items():
+        option = "--" + name.replace("_", "-")
+        names = [option, "-c"] if name == "config" else [option]
+        if not flag.metavar:
+            command.add_argument(*names, dest=name, action="store_true", help=flag.text)
+        elif flag.repeated:
+            command.add_argument(*names, dest=name, action="append", metavar=flag.metavar, help=flag.text)
+        else:
+            command.add_argument(*names, dest=name, metavar=flag.metavar, help=flag.text)
+
+
+def _vendors() -> Mapping[str, VendorEnv]:
+    return {
+        name: VendorEnv(provider.env, provider.env_base, provider.version_path)
+        for name, provider in PROVIDERS.items()
+        if provider.env and provider.formats
+    }
+
+
+def _load(args: argparse.Namespace) -> Settings:
+    return load(vars(args), os.environ, vendors=_vendors(), known_providers=frozenset(PROVIDERS) | frozenset(ALIASES))
+
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+
+def _check(args: argparse.Namespace, _: list[str]) -> int:
+    settings = _load(args)
+    make_snapshot(settings)
+    rows = describe(settings)
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for name, value, origin in rows:
+        sys.stdout.write(f"{name:<{widths[0]}}  {value:<{min(widths[1], 60)}}  {origin}\n")
+    _warn(settings)
+    return 0
+
+
+def _warn(settings: Settings) -> None:
+    for text in warnings(settings):
+        sys.stderr.write(f"fastproxy: warning: {text}\n")
+    later = unenforced(settings)
+    if later:
+        sys.stderr.write(f"fastproxy: warning: accepted, but not enforced by this version: {', '.join(later)}\n")
+
+
+def _status(args: argparse.Namespace, _: list[str]) -> int:
+    from fastproxy.server.status import NotRunning, read_status, render
+
+    try:
+        found = read_status(args.state_dir)
+    except NotRunning as error:
+        return _complain(str(error), ExitCode.UNEXPECTED)
+    sys.stdout.write((json.dumps(found) if args.json else render(found)) + "\n")
+    return 0
+
+
+def _reload(args: argparse.Namespace, _: list[str]) -> int:
+    from fastproxy.server.control import ReloadFailed, reload
+    from fastproxy.server.status import NotRunning
+
+    try:
+        generation = reload(args.state_dir)
+    except (NotRunning, ReloadFailed) as error:
+        return _complain(str(error), ExitCode.UNEXPECTED)
+    sys.stdout.write(f"generation {generation} is in use\n")
+    return 0
+
+
+def _serve(args: argparse.Namespace, arguments: list[str]) -> int:
+    from fastproxy.server.run import run_master
+
+    settings = _load(args)
+    _warn(settings)
+    mock = _mock_socket(settings)
+
+    def reload() -> bytes:
+        return pack(make_snapshot(_load(args), mock))
+
+    plan = MasterPlan(
+        roles=_roles(settings, mock),
+        listen=tuple(_address(listen) for listen in settings.listen),
+        state_dir=settings.state_dir,
+        snapshot=pack(make_snapshot(settings, mock)),
+        reload=reload,
+        argv=(sys.executable, "-m", "fastproxy", *arguments),
+        environ=dict(os.environ),
+        drain_timeout=settings.limits.drain_timeout,
+        heartbeat_timeout=settings.limits.heartbeat_timeout,
+        pin=settings.pin,
+        announce=lambda bound: _announce(settings, bound),
+    )
+    return int(run_master(plan))
+
+
+def _mock_socket(settings: Settings) -> str:
+    """The path of the built-in mock's socket, or "" without --demo."""
+    if not settings.demo:
+        return ""
+    path = str(Path(settings.state_dir).resolve() / "mock.sock")
+    if len(path) > MAX_UNIX_PATH:
+        raise ConfigError(f"state_dir: '{path}' is too long for a socket, {MAX_UNIX_PATH} characters are allowed")
+    return path
+
+
+def _address(listen: Listen) -> Address:
+    return Address(listen.host, listen.port, listen.unix)
+
+
+def _roles(settings: Settings, mock: str) -> tuple[Role, ...]:
+    roles = [Role("worker", _run_worker, settings.workers, sockets=True)]
+    if settings.admin is not None:
+        from fastproxy.admin.serve import AdminOptions, admin_role
+
+        bound = "" if settings.admin.unix is not None else settings.admin.host
+        options = AdminOptions(os.environ.get("FASTPROXY_ADMIN_KEY") or None, bound, settings.limits.heartbeat_timeout)
+        roles.append(Role("admin", admin_role(options), listen=(_address(settings.admin),), leaves_first=True))
+    if mock:
+        roles.append(Role("mock", _run_mock, listen=(Address(unix=mock),)))
+    return tuple(roles)
+
+
+def _run_worker(seat: Seat) -> None:
+    from fastproxy.server import worker
+
+    worker.run(seat)
+
+
+def _run_mock(seat: Seat) -> None:
+    from fastproxy.loadtest.mock_behaviour import MockOptions
+    from fastproxy.loadtest.mock_processes import run
+
+    # A little latency, so that a stream can be seen to be one.
+    run(MockOptions(chunk_delay_ms=30.0), sockets=seat.sockets[0], ready=lambda _: seat.ready())
+
+
+def _announce(settings: Settings, bound: Mapping[str, tuple[str, ...]]) -> None:
+    """Tell where we are, and with --demo what to try."""
+    data = bound.get("worker", ("",))
+    lines = [f"fastproxy {version('fastproxy')} serves on {', '.join(data)}"]
+    if bound.get("admin"):
+        lines.append(f"admin and /metrics on {', '.join(bound['admin'])}")
+    if settings.demo:
+        lines += [
+            "demo: a mock provider answers, no account is needed. Try:",
+            f"  curl http://{data[0]}/v1/chat/completions -H 'content-type: application/json' \\",
+            """    -d '{"model": "gpt-5", "messages": [{"role": "user", "content": "Hello"}]}'""",
+        ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

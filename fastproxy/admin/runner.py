@@ -1,0 +1,103 @@
+"""Runs the admin application on sockets that are already bound, until it is told to stop or its master is gone.
+
+Imported only inside the admin process (serve.py), because it pulls in the web framework. Writes only its own arena
+column: state, and a heartbeat each second.
+
+    STARTING ──sockets served──► READY ──TERM | master gone──► DRAINING ──connections done, 5 s at most──► STOPPED
+                                   └──────────────────────────QUIT──────────────────────────────────────────►
+
+INT is left as the master made it: a terminal sends it to everybody, and only the master decides what it means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from fastproxy.shared import rows
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+BEAT_S = 1.0
+GRACE_S = 5  # longest wait for open replies; the admin plane has no long ones yet
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handling: it would raise the signal again at the end, and exit with it."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `run`."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Report ready once the sockets are served."""
+        await super().startup(sockets=sockets)
+        self._on_ready()
+
+
+def configure(app: object) -> uvicorn.Config:
+    """Return uvicorn's settings; peers are taken from the socket, never from headers."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # uvicorn's own name for "an ASGI application" is not exported
+        http="httptools",
+        ws="none",
+        loop="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def run(app: object, sockets: list[socket.socket], column: memoryview, master_pid: int) -> None:
+    """Serve until stopped; returns when everything is closed."""
+    asyncio.run(_serve(app, sockets, column, master_pid))
+
+
+async def _serve(app: object, sockets: list[socket.socket], column: memoryview, master_pid: int) -> None:
+    def ready() -> None:
+        column[rows.STATE] = rows.READY
+
+    def stop() -> None:
+        column[rows.STATE] = rows.DRAINING
+        server.should_exit = True
+
+    server = Server(configure(app), ready)
+
+    def stop_now() -> None:
+        server.force_exit = True
+        stop()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    loop.add_signal_handler(signal.SIGQUIT, stop_now)
+    async with asyncio.TaskGroup() as group:
+        beat = group.create_task(_beat(column, lambda: os.getppid() == master_pid, stop))
+        await server.serve(sockets=sockets)
+        beat.cancel()
+    column[rows.STATE] = rows.STOPPED
+
+
+async def _beat(column: memoryview, has_master: Callable[[], bool], stop: Callable[[], None]) -> None:
+    while True:
+        column[rows.HEARTBEAT] = int(time.monotonic() * 1000)
+        if not has_master():
+            stop()
+        await asyncio.sleep(BEAT_S)

@@ -1,0 +1,255 @@
+"""What a configuration is: frozen contracts, each field with its unit, its default and the reason for it.
+
+    Settings ─┬─ Listen (Tls)      where clients and operators connect
+              ├─ Limits            bytes, seconds and counts that bound one worker
+              ├─ Channel           one upstream account      ┐
+              ├─ Model, Group      what is asked for, by whom │ what an exchange is decided from
+              ├─ Key               a credential of a client   │
+              └─ Route             an edge proxy rule         ┘
+    Place      where a value came from: the origin that `check` prints, and the position that an error names
+
+Seconds are floats, sizes are whole bytes, money is US dollars. Credentials are kept out of every repr, so that no log
+line or traceback can show one. This file knows neither YAML nor flags; nothing here reads or checks anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from fastproxy.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMATS = ("openai", "openai-chat", "openai-responses", "anthropic", "gemini")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands: `name` is the file, the variable or the flag; line and column count from 1 in files."""
+
+    kind: Literal["default", "file", "env", "flag"]
+    name: str = ""
+    line: int = 0
+    column: int = 0
+
+    @property
+    def origin(self) -> str:
+        if self.kind == "default":
+            return "default"
+        position = f":{self.line}:{self.column}" if self.line else ""
+        return f"{self.kind} {self.name}{position}"
+
+    def error(self, text: str) -> ConfigError:
+        if self.kind == "file":
+            return ConfigError(text, file=self.name, line=self.line, column=self.column)
+        return ConfigError(f"{self.name}: {text}" if self.name else text)
+
+
+@dataclass(frozen=True, slots=True)
+class VendorEnv:
+    """A vendor's usual environment variables, the strongest first.
+
+    Vendors disagree whether their base URL variable ends with the version: OPENAI_BASE_URL has `/v1`, Anthropic's and
+    Google's do not. `version_path` is what is added when it is missing, so that a channel's base_url always has it.
+    """
+
+    keys: tuple[str, ...] = ()
+    base_urls: tuple[str, ...] = ()
+    version_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files."""
+
+    cert: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """One address: host and port, or the path of a Unix socket (then host is empty and port 0)."""
+
+    host: str
+    port: int
+    unix: str | None = None
+    tls: Tls | None = None
+
+    def __str__(self) -> str:
+        if self.unix is not None:
+            return f"unix:{self.unix}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one exchange, and one worker, may use at most."""
+
+    max_body: int = 32 << 20  # vision prompts reach 20 MB
+    max_head: int = 64 << 10  # long cookies plus tracing baggage; nginx allows 32 KiB
+    max_fields: int = 128  # header fields of one head
+    max_target: int = 16 << 10  # request target; `?key=` and long queries fit
+    max_buffer: int = 256 << 20  # all buffered bodies of one worker together
+    header_timeout: float = 10.0  # for the whole head, so that one byte a second does not hold a connection
+    body_idle_timeout: float = 30.0
+    idle_timeout: float = 75.0  # keep-alive; nginx's figure, above the 60 s of common load balancers
+    connect_timeout: float = 5.0
+    tls_timeout: float = 5.0
+    first_byte_timeout: float = 60.0  # prefill of a long prompt
+    stream_idle_timeout: float = 120.0  # between two bytes of a reply
+    total_timeout: float = 600.0  # what the official SDKs wait
+    write_timeout: float = 30.0  # a reader that takes nothing
+    drain_timeout: float = 120.0
+    pool_idle_timeout: float = 20.0  # below the 30-60 s after which origins hang up
+    pool_max_age: float = 600.0  # so that a moved name is noticed
+    pool_max_connections: int = 1024  # per origin and worker
+    pool_wait_timeout: float = 5.0
+    pool_max_waiting: int = 1024
+    max_connections: int = 10_000  # per worker
+    heartbeat_timeout: float = 10.0  # a silent worker is replaced
+    dns_ttl: float = 30.0
+    max_pipeline: int = 16  # requests read ahead on one connection
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Money that may be spent in one period."""
+
+    amount: float
+    period: str = "monthly"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens; None means the same as the bucket that it is part of."""
+
+    input: float = 0.0
+    output: float = 0.0
+    cache_read: float | None = None
+    cache_write: float | None = None
+    reasoning: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hedge:
+    """A second attempt `after` a percentile ("p95") or a duration ("2s"), for at most this share of requests ("5%")."""
+
+    after: str = "p95"
+    budget: str = "5%"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One upstream account. `provider` is a catalogue name, or any name when base_url and format are both given."""
+
+    name: str
+    provider: str
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    base_url: str | None = None  # without a trailing slash; None: the catalogue's
+    models: tuple[str, ...] = ()  # empty: any model
+    rename: Mapping[str, str] = field(default_factory=dict)  # asked for → sent
+    weight: int = 1
+    priority: int = 0  # higher first
+    format: str | None = None  # None: the catalogue's
+    sets: tuple[str, ...] = ("default",)
+    verify: bool = True
+    ca_file: str | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    concurrency: int | None = None
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A name that clients ask for."""
+
+    name: str
+    strategy: str | None = None
+    price: Price | None = None
+    fallback: tuple[str, ...] = ()
+    hedge: Hedge | None = None
+    continuation: bool = False
+    rpm: int | None = None
+    tpm: int | None = None
+    concurrency: int | None = None
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A tenant."""
+
+    name: str
+    models: tuple[str, ...] = ("*",)
+    sets: tuple[str, ...] = ("default",)
+    rpm: int | None = None
+    tpm: int | None = None
+    concurrency: int | None = None
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A credential that a client of ours holds."""
+
+    name: str
+    key: str = field(repr=False)
+    group: str = "default"
+    models: tuple[str, ...] = ("*",)
+    subnets: tuple[str, ...] = ()  # empty: from anywhere
+    quota: float | None = None
+    expires: str | None = None  # ISO 8601 with its offset; the key is refused from then on
+    rpm: int | None = None
+    tpm: int | None = None
+    concurrency: int | None = None
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One edge proxy rule: what matches goes to `upstream` (http://host, https://host, unix:/path)."""
+
+    host: str | None = None  # lower case; "*.example.com" is any name below it; None: any host
+    path: str = "/"  # a prefix
+    methods: tuple[str, ...] = ()  # empty: any
+    upstream: tuple[str, ...] = ()
+    strip_prefix: str | None = None
+    add_prefix: str | None = None
+    request_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    remove_request_headers: tuple[str, ...] = ()
+    response_headers: Mapping[str, str] = field(default_factory=dict)
+    remove_response_headers: tuple[str, ...] = ()
+    forwarded: str = "append"  # append | replace | off: X-Forwarded-For, -Proto, -Host
+    host_header: str = "preserve"  # preserve | upstream
+    verify: bool = True
+    ca_file: str | None = None
+    rate: str | None = None  # "100/s"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that one gateway is told. Made by `config.load` only; the reader of each field is master or admin."""
+
+    listen: tuple[Listen, ...]
+    admin: Listen | None
+    workers: int
+    state_dir: str
+    database: str = field(repr=False)
+    redis: str | None = field(repr=False)
+    passthrough: str  # off | client-keys | require-key
+    access_log: str  # off | text | json
+    access_log_file: str  # "-" is standard output
+    limits: Limits
+    channels: tuple[Channel, ...]
+    models: tuple[Model, ...]
+    groups: tuple[Group, ...]
+    keys: tuple[Key, ...]
+    routes: tuple[Route, ...]
+    plugins: Mapping[str, object] = field(repr=False)
+    mcp: Mapping[str, object] = field(repr=False)
+    demo: bool
+    pin: bool
+    origins: Mapping[str, str] = field(repr=False)  # dotted setting → Place.origin; what is absent is a default

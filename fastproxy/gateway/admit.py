@@ -1,0 +1,29 @@
+"""Station 3: may this key do this now.
+
+Here: the models a key may use. Rates, tokens and money come with the limits; they are cells in shared memory and will be
+reserved at this place, because after it nothing but the upstream can refuse.
+"""
+
+from __future__ import annotations
+
+from fastproxy.errors import BadRequest, Denied
+from fastproxy.formats.peek import peek
+from fastproxy.gateway.exchange import Exchange
+from fastproxy.gateway.table import PROVIDER, UNIFIED
+
+
+def admit(exchange: Exchange) -> None:
+    """Fill `exchange.model`; refuse what the key may not use. Raises: Denied (403), BadRequest."""
+    operation = exchange.operation
+    if operation is None or exchange.entry is PROVIDER:
+        return
+    if exchange.entry is UNIFIED:
+        found = peek(bytes(exchange.body))
+        if found.model is None and operation.needs_model:
+            raise BadRequest("field 'model' is missing: expected the name of a model")
+        exchange.model = found.model or ""
+    elif operation.path_model:
+        exchange.model = operation.path_model
+    key = exchange.key
+    if key is not None and key.models is not None and exchange.model and exchange.model not in key.models:
+        raise Denied(f"the key may not use model '{exchange.model[:100]}'", status=403, kind="forbidden")

@@ -1,0 +1,92 @@
+"""Station 5: the head that goes upstream. What is the client's stops here, what is ours is put in.
+
+Hop-by-hop fields never pass (RFC 9110 7.6.1), framing is written anew from what was counted, and the rest of the client's
+lines is passed on in its own order and spelling.
+"""
+
+from __future__ import annotations
+
+from fastproxy.formats.operations import path_with_model
+from fastproxy.formats.peek import rename
+from fastproxy.gateway.exchange import Exchange
+from fastproxy.gateway.identify import without_query_key
+from fastproxy.gateway.table import Attempt
+from fastproxy.wire.fields import Plan
+from fastproxy.wire.inbound import Inbound
+from fastproxy.wire.request_head import RequestHead
+
+
+def prepare(exchange: Exchange, attempt: Attempt) -> bytes:
+    """The whole upstream head. May replace `exchange.body` when the model has another name there."""
+    head, inbound = exchange.head, exchange.inbound
+    shape = head.shape
+    if attempt.rename:
+        _rename_model(exchange, attempt)
+    parts = [head.method, b" ", attempt.prefix, exchange.target, attempt.fixed]
+    reading = head.reading
+    if reading is not None and reading.drop is attempt.drop and not head.connection.listed:
+        groups = head.groups
+        parts += [groups[place] for place in reading.runs]
+    else:
+        parts.append(_lines(exchange, attempt))
+    if attempt.auth is not None:
+        parts.append(attempt.auth())
+    if attempt.forwarded != "off":
+        parts += (
+            b"x-forwarded-for: ",
+            _before(exchange, attempt),
+            inbound.forwarded or forwarded(inbound),
+            head.host,
+            b"\r\n",
+        )
+    if attempt.preserves_host and shape.host_at < 0:
+        parts += (b"host: ", head.host or attempt.pool.origin.authority.encode(), b"\r\n")
+    if exchange.tunnelled:
+        parts.append(b"connection: upgrade\r\nupgrade: websocket\r\n")
+    parts.append(attempt.via)
+    parts.append(_framing(exchange, head))
+    return b"".join(parts)
+
+
+def _lines(exchange: Exchange, attempt: Attempt) -> bytes:
+    """The lines that pass on, from a head that was taken apart; the next of its shape may be recognised at once."""
+    head = exchange.head
+    shape = head.shape
+    exchange.inbound.reading = shape.reading(attempt.drop) if shape.host_at >= 0 else None
+    listed = head.connection.listed
+    plan = Plan(shape, attempt.drop | listed) if listed else shape.plan(attempt.drop)
+    return plan.lines % plan.pick(head.values)
+
+
+def _framing(exchange: Exchange, head: RequestHead) -> bytes:
+    """The end of the head: how the body is framed, from what was counted and not from what was said."""
+    if exchange.entry.reads_body and head.length:
+        return b"content-length: %d\r\n\r\n" % len(exchange.body)
+    if head.length > 0 or head.shape.length_at >= 0:
+        return b"content-length: %d\r\n\r\n" % head.length
+    return b"\r\n" if head.length == 0 else b"transfer-encoding: chunked\r\n\r\n"
+
+
+def _before(exchange: Exchange, attempt: Attempt) -> bytes:
+    """The addresses that X-Forwarded-For has already, when the route trusts them."""
+    head = exchange.head
+    if attempt.forwarded != "append" or b"x-forwarded-for" not in head.shape.index:
+        return b""
+    return b", ".join(head.get_all(b"x-forwarded-for")) + b", "
+
+
+def forwarded(inbound: Inbound) -> bytes:
+    """The rest of the X-Forwarded-* lines, the same for all requests of a connection, up to the host's value."""
+    scheme = "https" if inbound.secure else "http"
+    inbound.forwarded = f"{inbound.peer}\r\nx-forwarded-proto: {scheme}\r\nx-forwarded-host: ".encode()
+    return inbound.forwarded
+
+
+def _rename_model(exchange: Exchange, attempt: Attempt) -> None:
+    other = attempt.rename.get(exchange.model)
+    if other is None or exchange.operation is None:
+        return
+    if exchange.operation.model == "path":
+        exchange.target = without_query_key(path_with_model(exchange.operation, other))
+    elif exchange.entry.reads_body:
+        exchange.body = rename(bytes(exchange.body), other)

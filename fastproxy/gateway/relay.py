@@ -1,0 +1,154 @@
+"""Station 7: the reply to the client. Its head is rewritten; its body is passed on as the bytes that came.
+
+A reply whose end has already been read leaves in one write. A longer one is moved by callbacks: chunk by chunk through
+`Exchange.reply_piece`, or by a pump when its length is known and nothing of it needs to be read on the way.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+from typing import Final
+
+from fastproxy.gateway.exchange import Download, Exchange
+from fastproxy.gateway.table import PROVIDER
+from fastproxy.gateway.tunnel import tunnel
+from fastproxy.gateway.watch import watch_reply
+from fastproxy.wire.fields import Plan
+from fastproxy.wire.inbound import State
+from fastproxy.wire.outbound import Outbound, Phase
+from fastproxy.wire.pump import BUFFER_BYTES, Pump
+from fastproxy.wire.reply_head import STATUS_LINES, Framing, ReplyHead
+
+JOIN_BYTES: Final = 32768
+
+
+def relay_at_once(exchange: Exchange) -> bool:
+    """Write a reply that has been read whole. False when there is more of it to come."""
+    reply, outbound = exchange.reply, exchange.outbound
+    if outbound is None or reply is None or outbound.phase is not Phase.IDLE:
+        return False
+    exchange.status = reply.status
+    exchange.upstream_done = True
+    if exchange.operation is not None:
+        watch_reply(exchange, reply)
+    body = outbound.pending
+    exchange.bytes_out = len(body)
+    head = reply_head(exchange, reply)
+    if len(body) < JOIN_BYTES:
+        exchange.inbound.transport.write(head + body)
+    else:
+        exchange.inbound.transport.writelines((head, body))
+    if exchange.meter is not None:
+        exchange.first_byte = perf_counter_ns()
+        exchange.meter.feed(body)
+    return True
+
+
+async def relay(exchange: Exchange) -> None:
+    """Write a reply piece by piece as it comes. Raises: UpstreamFailed when it breaks on the way."""
+    reply, outbound = exchange.reply, exchange.outbound
+    assert reply is not None
+    assert outbound is not None
+    exchange.status = reply.status
+    head = reply_head(exchange, reply)
+    if reply.framing is Framing.TUNNEL:
+        await tunnel(exchange, head)
+        return
+    watch_reply(exchange, reply)
+    exchange.inbound.transport.write(head)
+    await _stream(exchange, outbound)
+
+
+async def _stream(exchange: Exchange, outbound: Outbound) -> None:
+    outbound.stream()
+    exchange.check()
+    if exchange.upstream_done:
+        return
+    if outbound.framing is Framing.LENGTH and outbound.left > BUFFER_BYTES and exchange.meter is None:
+        _pump(exchange, outbound)
+    elif exchange.inbound.write_paused:
+        outbound.transport.pause_reading()
+    await exchange.pause()
+
+
+def _pump(exchange: Exchange, outbound: Outbound) -> None:
+    def moved(count: int) -> None:
+        exchange.bytes_out += count
+        outbound.body_moved(count)
+
+    def done(error: Exception | None, eof: bool) -> None:
+        if eof:
+            outbound.eof_received()
+        else:
+            outbound.body_pumped()
+
+    sink = exchange.inbound.transport
+    Pump(outbound.transport, sink, outbound.left, exchange.world.reservoir, moved, done).start()
+    if exchange.inbound.write_paused:
+        outbound.transport.pause_reading()
+
+
+def reply_head(exchange: Exchange, reply: ReplyHead) -> bytes:
+    """The head for the client, and the decision how its body is framed and whether the connection stays open."""
+    inbound, attempt, shape = exchange.inbound, exchange.the_attempt(), reply.shape
+    parts = [STATUS_LINES[reply.status]]
+    reading = reply.reading
+    if reading is not None and reading.drop is attempt.reply_drop and not reply.connection.listed:
+        groups = reply.groups
+        parts += [groups[place] for place in reading.runs]
+    else:
+        parts.append(_lines(exchange, reply))
+    parts.append(attempt.reply_lines)
+    if exchange.operation is not None and exchange.entry is not PROVIDER:
+        parts.append(_own_lines(exchange, reply))
+    if b"date" not in shape.index:
+        parts.append(exchange.world.date_line)
+    if inbound.state is not State.REPLY or inbound.front.draining:
+        inbound.keep_alive = False  # the rest of the request would stand in front of the next one
+    if reply.framing is Framing.LENGTH:
+        parts.append(b"content-length: %d\r\n" % reply.length)
+    else:
+        parts.append(_framing(exchange, reply))
+    if not inbound.keep_alive:
+        parts.append(
+            b"upgrade: websocket\r\nconnection: upgrade\r\n\r\n"
+            if reply.status == 101
+            else b"connection: close\r\n\r\n"
+        )
+    elif exchange.head.minor == 0:
+        parts.append(b"connection: keep-alive\r\n\r\n")
+    else:
+        parts.append(b"\r\n")
+    return b"".join(parts)
+
+
+def _lines(exchange: Exchange, reply: ReplyHead) -> bytes:
+    """The lines that pass on, from a head that was taken apart; the next of its shape may be recognised at once."""
+    attempt, shape, listed = exchange.the_attempt(), reply.shape, reply.connection.listed
+    attempt.pool.reading = shape.reading(attempt.reply_drop)
+    plan = Plan(shape, attempt.reply_drop | listed) if listed else shape.plan(attempt.reply_drop)
+    return plan.lines % plan.pick(reply.values)
+
+
+def _framing(exchange: Exchange, reply: ReplyHead) -> bytes:
+    """The framing lines of everything but a counted body."""
+    framing = reply.framing
+    if framing is Framing.NONE:
+        if exchange.head.method == b"HEAD" or reply.status == 304:
+            length = reply.get(b"content-length")
+            return b"content-length: " + length + b"\r\n" if length is not None and length.isdigit() else b""
+        return b"" if reply.status == 204 else b"content-length: 0\r\n"
+    if framing is Framing.TUNNEL:
+        return b""
+    if exchange.head.minor == 1:
+        exchange.download = Download.CHUNKED
+        return b"transfer-encoding: chunked\r\n"
+    exchange.inbound.keep_alive = False  # HTTP/1.0 knows no chunks: the end is the end of the connection
+    return b""
+
+
+def _own_lines(exchange: Exchange, reply: ReplyHead) -> bytes:
+    """What the gateway says of an exchange: its id, how many attempts, and what the upstream called it."""
+    theirs = reply.get(b"x-request-id") or reply.get(b"request-id")
+    line = b"x-request-id: %b\r\nx-fastproxy-attempts: %d\r\n" % (exchange.name(), exchange.attempts_made)
+    return line if theirs is None else line + b"x-upstream-request-id: " + theirs + b"\r\n"

@@ -1,0 +1,50 @@
+"""The journey of a request. This is the only file that knows the order of the stations.
+
+accept → identify → admit → route → ┌ prepare → send ┐ → relay → settle
+                                    └  next attempt  ┘
+"""
+
+from __future__ import annotations
+
+from fastproxy.errors import GatewayError
+from fastproxy.gateway.accept import collect_body
+from fastproxy.gateway.admit import admit
+from fastproxy.gateway.exchange import ClientGone, Exchange
+from fastproxy.gateway.identify import identify
+from fastproxy.gateway.local import answer
+from fastproxy.gateway.prepare import prepare
+from fastproxy.gateway.refuse import refuse
+from fastproxy.gateway.relay import relay, relay_at_once
+from fastproxy.gateway.route import route
+from fastproxy.gateway.send import send
+from fastproxy.gateway.settle import settle
+from fastproxy.gateway.table import EDGE, LOCAL
+
+
+async def serve(exchange: Exchange) -> None:
+    """Carry one exchange from its head to its settlement. Never raises; `settle` runs exactly once."""
+    try:
+        if exchange.trouble is not None:
+            exchange.check()
+        entry = exchange.entry
+        if entry is LOCAL:
+            answer(exchange)
+            return
+        if entry is not EDGE:
+            identify(exchange)
+            if entry.reads_body:
+                await collect_body(exchange)
+            admit(exchange)
+        attempts = route(exchange)
+        for attempt in attempts:  # a retry is the next item, not a loop back
+            request = prepare(exchange, attempt)
+            if await send(exchange, attempt, request, last=attempt is attempts[-1]):
+                break
+        if not relay_at_once(exchange):
+            await relay(exchange)
+    except GatewayError as error:
+        refuse(exchange, error)
+    except ClientGone:
+        exchange.error_kind = "client_closed"
+    finally:
+        settle(exchange)

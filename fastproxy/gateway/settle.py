@@ -1,0 +1,104 @@
+"""Station 8: the books are closed. Runs exactly once for every exchange, however it ended."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns, time
+from typing import Final
+
+from fastproxy.gateway.exchange import Exchange
+from fastproxy.gateway.identify import without_query_key
+from fastproxy.gateway.refuse import error_row
+from fastproxy.record import Record
+from fastproxy.shared import rows
+
+_LAST_BUCKET: Final = len(rows.LATENCY_BOUNDS)
+_REQUESTS_BY: Final = [rows.REQUESTS_BY + row * rows.STATUS_CLASSES for row in range(len(rows.ENTRIES))]
+_DURATION: Final = [rows.DURATION + row * (_LAST_BUCKET + 1) for row in range(len(rows.ENTRIES))]
+_FORMATS: Final = {name: rows.TOKENS + place * len(rows.TOKEN_KINDS) for place, name in enumerate(rows.FORMATS)}
+
+
+def settle(exchange: Exchange) -> None:
+    """Give the upstream connection back, free the client's for its next request, then count and record."""
+    outbound, inbound, counts = exchange.outbound, exchange.inbound, exchange.world.counts
+    if outbound is not None:
+        exchange.outbound = None
+        outbound.pool.give_back(outbound)
+    duration = (perf_counter_ns() - exchange.started) // 1000
+    row = exchange.entry.row
+    counts[rows.REQUESTS] += 1
+    counts[_REQUESTS_BY[row] + exchange.status // 100] += 1
+    # The bounds double from 100 us on, so the bucket is the length of a number: cheaper than a search.
+    bucket = ((duration - 1) // 100).bit_length()
+    counts[_DURATION[row] + (bucket if bucket < _LAST_BUCKET else _LAST_BUCKET)] += 1
+    counts[rows.DURATION_SUM + row] += duration
+    counts[rows.BYTES_IN] += exchange.bytes_in
+    counts[rows.BYTES_OUT] += exchange.bytes_out
+    if exchange.error_kind:
+        counts[rows.ERRORS_BY + error_row(exchange.error_kind)] += 1
+    if exchange.held_bytes:
+        exchange.world.buffered_bytes -= exchange.held_bytes
+    if exchange.meter is not None:
+        _read_usage(exchange)
+    if exchange.world.log is not None:
+        exchange.world.log(_record(exchange, duration))
+    if inbound.exchange is exchange:
+        inbound.finish()
+
+
+def _read_usage(exchange: Exchange) -> None:
+    """Also of a reply that broke off: what was reported until then was used."""
+    counts = exchange.world.counts
+    meter, operation = exchange.meter, exchange.operation
+    assert meter is not None
+    assert operation is not None
+    usage = exchange.usage = meter.finish()
+    if usage is None:
+        counts[rows.USAGE_UNREAD] += 1
+        return
+    first = _FORMATS[operation.format]
+    counts[first] += usage.input
+    counts[first + 1] += usage.cache_read
+    counts[first + 2] += usage.cache_write
+    counts[first + 3] += usage.output
+    counts[first + 4] += usage.reasoning
+
+
+def _record(exchange: Exchange, duration: int) -> Record:
+    head, key, operation, usage = exchange.head, exchange.key, exchange.operation, exchange.usage
+    attempt = exchange.attempt
+    wire_format = operation.format if operation is not None else ""
+    agent = head.get(b"user-agent") or b""
+    return Record(
+        exchange.name().decode(),
+        int(time() * 1000) - duration // 1000,
+        key.group if key is not None else "",
+        key.name if key is not None else "",
+        exchange.model,
+        attempt.rename.get(exchange.model, exchange.model) if attempt is not None else "",
+        attempt.channel if attempt is not None else "",
+        attempt.provider if attempt is not None else "",
+        wire_format,
+        wire_format,
+        operation.name if operation is not None else "",
+        exchange.is_stream(),
+        exchange.status,
+        exchange.error_kind,
+        exchange.attempts_made,
+        usage.input if usage is not None else 0,
+        usage.cache_read if usage is not None else 0,
+        usage.cache_write if usage is not None else 0,
+        usage.output if usage is not None else 0,
+        usage.reasoning if usage is not None else 0,
+        False,
+        0.0,
+        (exchange.first_byte - exchange.started) / 1e6 if exchange.first_byte else None,
+        duration / 1000,
+        0,
+        exchange.bytes_in,
+        exchange.bytes_out,
+        exchange.inbound.peer,
+        agent.decode("latin-1")[:256],
+        head.method.decode("ascii"),
+        without_query_key(head.target).partition(b"?")[0].decode("latin-1"),
+        exchange.entry.name,
+    )

@@ -1,0 +1,234 @@
+"""A snapshot, compiled: everything a request needs, as bytes and dictionaries, so that no station formats or searches.
+
+Compiled once per configuration and shared, unchanged, by all exchanges that began under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import cycle
+from typing import Final
+
+from fastproxy.providers.passthrough import HIDDEN_FROM_PROVIDERS
+from fastproxy.shared import rows
+from fastproxy.snapshot import ChannelSpec, KeySpec, RouteSpec, Snapshot
+from fastproxy.wire.origin import Origin, parse_origin
+from fastproxy.wire.pool import Pool
+
+Pools = Callable[[Origin], Pool]
+
+FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
+CREDENTIALS: Final = frozenset(
+    (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie", b"x-model-provider", b"openai-organization",
+     b"openai-project")
+)  # fmt: skip
+
+
+class Entry:
+    """The door a request came through. `row` is its index in the metrics, `reads_body` whether routing needs the body."""
+
+    __slots__ = ("name", "reads_body", "row")
+
+    def __init__(self, name: str, *, reads_body: bool = False) -> None:
+        self.name = name
+        self.row = rows.ENTRIES.index(name)
+        self.reads_body = reads_body
+
+
+EDGE: Final = Entry("edge")
+PROVIDER: Final = Entry("provider")
+UNIFIED: Final = Entry("unified", reads_body=True)
+UNIFIED_STREAM: Final = Entry("unified")  # bodies that routing need not read: multipart, audio, none
+LOCAL: Final = Entry("local")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A client key: what it may do. `models` is None when it may use all."""
+
+    name: str
+    group: str
+    models: frozenset[str] | None
+    subnets: tuple[IPv4Network | IPv6Network, ...]
+    expires: float
+
+
+class Attempt:
+    """One try at one upstream. What every request to it shares is ready as bytes.
+
+    `drop` are the names of the client's that stop here; `fixed` the lines that follow the request line; `prefix` stands
+    before the path.
+    """
+
+    __slots__ = ("auth", "channel", "drop", "fixed", "forwarded", "pool", "prefix", "preserves_host", "provider",
+                 "rename", "reply_drop", "reply_lines", "via")  # fmt: skip
+
+    def __init__(self, pool: Pool, *, channel: str, provider: str, prefix: str) -> None:
+        self.pool = pool
+        self.channel = channel
+        self.provider = provider
+        self.prefix = prefix.encode()
+        self.drop: frozenset[bytes] = frozenset()
+        self.fixed = b""
+        self.forwarded = "off"
+        self.preserves_host = False
+        self.via = b""
+        self.auth: Callable[[], bytes] | None = None
+        self.rename: Mapping[str, str] = {}
+        self.reply_drop: frozenset[bytes] = frozenset()
+        self.reply_lines = b""
+
+
+class EdgeRoute:
+    """One compiled route: when it applies, and its upstreams in turn."""
+
+    __slots__ = ("_turn", "add", "attempts", "host", "methods", "path", "strip")
+
+    def __init__(self, spec: RouteSpec, attempts: Sequence[Attempt]) -> None:
+        self.host = spec.host.lower().encode()
+        self.path = spec.path.encode()
+        self.methods = frozenset(method.upper().encode() for method in spec.methods)
+        self.strip = spec.strip_prefix.rstrip("/").encode()
+        self.add = spec.add_prefix.rstrip("/").encode()
+        # Each upstream is first in its turn; the others follow, for when it cannot be reached.
+        orders = [tuple(attempts[place:]) + tuple(attempts[:place]) for place in range(len(attempts))]
+        self._turn = cycle(orders).__next__
+        self.attempts = orders[0] if len(orders) == 1 else None
+
+    def next_attempts(self) -> tuple[Attempt, ...]:
+        return self.attempts if self.attempts is not None else self._turn()
+
+    def matches(self, method: bytes, host: bytes, path: bytes) -> bool:
+        if self.methods and method not in self.methods:
+            return False
+        if self.host and not _host_matches(self.host, host):
+            return False
+        prefix = self.path
+        if not path.startswith(prefix):
+            return False
+        return prefix[-1:] == b"/" or path[len(prefix) : len(prefix) + 1] in (b"", b"/", b"?")
+
+
+def _host_matches(wanted: bytes, host: bytes) -> bool:
+    name = host.lower()
+    if wanted == name:
+        return True
+    name = name if name.endswith(b"]") else name.rpartition(b":")[0] or name
+    return name == wanted or (wanted[:2] == b"*." and name.endswith(wanted[1:]))
+
+
+class Channel:
+    """A compiled channel: the attempt it makes and the models it serves (None: any)."""
+
+    __slots__ = ("attempts", "formats", "models", "name", "priority", "provider", "weight")
+
+    def __init__(self, spec: ChannelSpec, attempts: Mapping[str, Attempt]) -> None:
+        self.name = spec.name
+        self.provider = spec.provider
+        self.formats = frozenset(spec.formats)
+        self.models = frozenset((*spec.models, *spec.rename)) if spec.models else None
+        self.priority = spec.priority
+        self.weight = spec.weight
+        self.attempts = attempts  # by format: the credential is sent in another way
+
+
+class Table:
+    """One configuration, ready for use."""
+
+    __slots__ = ("catch_all", "channels", "keys", "passthrough_attempts", "routes", "snapshot", "via")
+
+    def __init__(self, snapshot: Snapshot, pools: Pools) -> None:
+        self.snapshot = snapshot
+        self.via = b"1.1 " + snapshot.pseudonym.encode()
+        self.keys = {spec.digest: _key(spec) for spec in snapshot.keys}
+        self.routes = _routes(snapshot, pools, self.via)
+        self.catch_all = self.routes[0] if len(self.routes) == 1 and _takes_all(self.routes[0]) else None
+        self.channels = _channels(snapshot, pools, self.via)
+        self.passthrough_attempts: dict[Origin, Attempt] = {}
+
+    def channels_for(self, wire_format: str) -> list[Channel]:
+        """The channels that speak `wire_format`, the preferred first."""
+        return [channel for channel in self.channels if wire_format in channel.formats]
+
+
+def _takes_all(route: EdgeRoute) -> bool:
+    return not route.host and not route.methods and route.path == b"/"
+
+
+def _key(spec: KeySpec) -> Key:
+    models = None if "*" in spec.models else frozenset(spec.models)
+    return Key(spec.name, spec.group, models, tuple(ip_network(net) for net in spec.subnets), spec.expires)
+
+
+def _routes(snapshot: Snapshot, pools: Pools, via: bytes) -> list[EdgeRoute]:
+    """The most specific first: a host before none, an exact host before a wildcard, a long path before a short one."""
+    made = [
+        EdgeRoute(spec, [_edge_attempt(spec, url, pools, via) for url in spec.upstream]) for spec in snapshot.routes
+    ]
+    return sorted(made, key=lambda route: (not route.host, route.host[:1] == b"*", -len(route.path), not route.methods))
+
+
+def _edge_attempt(spec: RouteSpec, url: str, pools: Pools, via: bytes) -> Attempt:
+    origin, prefix = parse_origin(url, verify=spec.verify, ca_file=spec.ca_file)
+    attempt = Attempt(pools(origin), channel="", provider="", prefix=prefix)
+    lines = {name.lower(): value for name, value in spec.request_headers.items()}
+    attempt.preserves_host = spec.host_header == "preserve" and "host" not in lines
+    drop = {name.lower().encode() for name in (*spec.remove_request_headers, *lines)}
+    if not attempt.preserves_host:
+        lines.setdefault("host", origin.authority)
+        drop.add(b"host")
+    attempt.forwarded = spec.forwarded
+    if spec.forwarded != "off":
+        drop |= FORWARDED
+    attempt.drop = frozenset(drop)
+    attempt.fixed = b" HTTP/1.1\r\n" + _lines(lines)
+    attempt.via = b"via: " + via + b"\r\n"
+    attempt.reply_drop = frozenset(
+        name.lower().encode() for name in (*spec.remove_response_headers, *spec.response_headers)
+    )
+    attempt.reply_lines = _lines(spec.response_headers)
+    return attempt
+
+
+def _channels(snapshot: Snapshot, pools: Pools, via: bytes) -> list[Channel]:
+    made = [
+        Channel(spec, {wire_format: _channel_attempt(spec, wire_format, pools, via) for wire_format in spec.formats})
+        for spec in snapshot.channels
+    ]
+    return sorted(made, key=lambda channel: (-channel.priority, -channel.weight))
+
+
+# What an AI vendor's reply tells of our account, or tells clients to go elsewhere.
+HIDDEN_FROM_CLIENTS: Final = frozenset(
+    (b"set-cookie", b"openai-organization", b"openai-project", b"anthropic-organization-id", b"alt-svc", b"server",
+     b"strict-transport-security", b"x-request-id", b"request-id", b"nel", b"report-to", b"cf-ray", b"cf-cache-status",
+     b"x-fastproxy-channel", b"x-fastproxy-attempts", b"server-timing")
+)  # fmt: skip
+
+
+def _channel_attempt(spec: ChannelSpec, wire_format: str, pools: Pools, via: bytes) -> Attempt:
+    origin, prefix = parse_origin(spec.base_url, verify=spec.verify, ca_file=spec.ca_file)
+    attempt = Attempt(pools(origin), channel=spec.name, provider=spec.provider, prefix=prefix)
+    lines = dict(spec.headers)
+    attempt.drop = CREDENTIALS | HIDDEN_FROM_PROVIDERS | {b"host"} | {name.lower().encode() for name in lines}
+    attempt.fixed = b" HTTP/1.1\r\nhost: " + origin.authority.encode() + b"\r\n" + _lines(lines)
+    attempt.auth = _credentials(spec)
+    attempt.rename = spec.rename
+    attempt.via = b"" if spec.vendor_address else b"via: " + via + b"\r\n"
+    attempt.reply_drop = HIDDEN_FROM_CLIENTS
+    attempt.reply_lines = b"x-fastproxy-channel: " + spec.name.encode() + b"\r\n"
+    return attempt
+
+
+def _credentials(spec: ChannelSpec) -> Callable[[], bytes] | None:
+    """The credential's line, the channel's keys taking turns."""
+    if not spec.keys:
+        return None
+    form = b"authorization: Bearer %b\r\n" if spec.auth == "bearer" else spec.auth.encode() + b": %b\r\n"
+    return cycle([form % key.encode() for key in spec.keys]).__next__
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    return b"".join(f"{name.lower()}: {value}\r\n".encode("latin-1") for name, value in headers.items())

@@ -1,0 +1,101 @@
+"""After a checked 101: bytes both ways until both sides have ended, or nothing has moved for too long."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from typing import Final
+
+from fastproxy.errors import BadRequest, UpstreamFailed
+from fastproxy.gateway.exchange import Exchange
+from fastproxy.shared import rows
+from fastproxy.wire.inbound import State
+from fastproxy.wire.pump import Pump
+from fastproxy.wire.request_head import RequestHead
+
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def wants_tunnel(head: RequestHead) -> bool:
+    """Whether this is a WebSocket handshake (RFC 6455 4.1). Other upgrades are ignored, as RFC 9110 7.8 allows.
+
+    Raises: BadRequest (400, 426) for a handshake that no server may accept.
+    """
+    upgrade = head.get(b"upgrade")
+    if upgrade is None or not head.connection.upgrade or upgrade.lower() != b"websocket" or head.minor == 0:
+        return False
+    if head.method != b"GET" or head.length != 0:
+        raise BadRequest("a websocket handshake is a GET without a body")
+    if head.get(b"sec-websocket-version") != b"13":
+        raise BadRequest("sec-websocket-version is not 13", status=426)
+    key = head.get(b"sec-websocket-key") or b""
+    if len(key) != 24:
+        raise BadRequest("sec-websocket-key is not 16 bytes in base64")
+    return True
+
+
+def accept_of(key: bytes) -> bytes:
+    """The Sec-WebSocket-Accept that answers `key` (RFC 6455 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
+
+
+async def tunnel(exchange: Exchange, head: bytes) -> None:
+    """Check the 101, pass it on, and relay until the end."""
+    reply, outbound, inbound = exchange.reply, exchange.outbound, exchange.inbound
+    assert reply is not None
+    assert outbound is not None
+    key = exchange.head.get(b"sec-websocket-key") or b""
+    upgrade = reply.get(b"upgrade") or b""
+    if (
+        not exchange.tunnelled
+        or upgrade.lower() != b"websocket"
+        or reply.get(b"sec-websocket-accept") != accept_of(key)
+    ):
+        raise UpstreamFailed("the upstream switched protocols without being asked to, or not to websocket")
+    counts = exchange.world.counts
+    counts[rows.TUNNELS_OPEN] += 1
+    try:
+        inbound.state = State.TUNNEL
+        inbound.keep_alive = False
+        inbound.transport.write(head + outbound.pending)
+        early = inbound.take_early()
+        if early:
+            outbound.transport.write(early)
+        await _both_ways(exchange)
+    finally:
+        counts[rows.TUNNELS_OPEN] -= 1
+
+
+async def _both_ways(exchange: Exchange) -> None:
+    outbound, inbound = exchange.outbound, exchange.inbound
+    assert outbound is not None
+    world = exchange.world
+    ends = [False, False]
+
+    def touch() -> None:
+        inbound.deadline = world.deadlines.now + world.limits.stream_idle_timeout
+
+    def up(count: int) -> None:
+        exchange.bytes_in += count
+        touch()
+
+    def down(count: int) -> None:
+        exchange.bytes_out += count
+        touch()
+
+    def ended(side: int, sink: asyncio.Transport) -> None:
+        ends[side] = True
+        if all(ends):
+            exchange.wake()
+        elif sink.can_write_eof():
+            sink.write_eof()
+        else:
+            exchange.wake()  # TLS has no half-close
+
+    client, server = inbound.transport, outbound.transport
+    Pump(client, server, -1, world.reservoir, up, lambda error, eof: ended(0, server)).start()
+    Pump(server, client, -1, world.reservoir, down, lambda error, eof: ended(1, client)).start()
+    touch()
+    await exchange.pause()
+    exchange.status = 101

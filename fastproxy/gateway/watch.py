@@ -1,0 +1,86 @@
+"""Usage on the side: what a reply says of its tokens, read from a copy of its bytes without changing or delaying one.
+
+A meter is chosen once per reply by the wire format of the operation and the reply's content type; it is read in settle,
+when the client has long had its last byte.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from fastproxy.formats.inflate import decoder
+from fastproxy.formats.usage import StreamUsage, read_json, read_tail
+from fastproxy.formats.usage_fields import Usage
+from fastproxy.gateway.exchange import Exchange
+from fastproxy.wire.reply_head import ReplyHead
+
+MAX_WHOLE_BYTES: Final = 262144  # a JSON reply up to here is read exactly, a longer one from its tail
+TAIL_BYTES: Final = 16384
+
+
+class Meter(Protocol):
+    """Fed with every piece of a reply body; asked once, at the end or where it broke off."""
+
+    def feed(self, data: bytes) -> None: ...
+    def finish(self) -> Usage | None: ...
+
+
+class JsonMeter:
+    """Usage of a reply that is one JSON document."""
+
+    __slots__ = ("_bytes", "_format", "_pieces")
+
+    def __init__(self, wire_format: str) -> None:
+        self._format = wire_format
+        self._pieces: list[bytes] = []
+        self._bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._bytes += len(data)
+        if self._bytes > MAX_WHOLE_BYTES and len(self._pieces) > 1:
+            tail = b"".join(self._pieces)[-TAIL_BYTES:]
+            self._pieces = [tail]
+
+    def finish(self) -> Usage | None:
+        pieces = self._pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._bytes > MAX_WHOLE_BYTES:
+            return read_tail(self._format, body[-TAIL_BYTES:])
+        return read_json(self._format, body)
+
+
+class InflatingMeter:
+    """Decompresses on the side; stops looking, never relaying, when the data is broken or blows up."""
+
+    __slots__ = ("_inflate", "_inner")
+
+    def __init__(self, inner: Meter, encoding: bytes) -> None:
+        self._inner = inner
+        self._inflate = decoder(encoding)
+
+    def feed(self, data: bytes) -> None:
+        if self._inflate is not None:
+            plain = self._inflate.feed(data)
+            if plain:
+                self._inner.feed(plain)
+
+    def finish(self) -> Usage | None:
+        return self._inner.finish()
+
+
+def watch_reply(exchange: Exchange, reply: ReplyHead) -> None:
+    """Put a meter on the reply if its format says what it cost."""
+    operation = exchange.operation
+    if operation is None or not operation.metered or not 200 <= reply.status < 300:
+        return
+    kind = reply.get(b"content-type") or b""
+    meter: Meter
+    if kind.startswith(b"application/json"):
+        meter = JsonMeter(operation.format)
+    elif kind.startswith(b"text/event-stream"):
+        meter = StreamUsage(operation.format)
+    else:
+        return
+    encoding = reply.get(b"content-encoding")
+    exchange.meter = meter if encoding is None else InflatingMeter(meter, encoding)

@@ -1,0 +1,93 @@
+"""What all exchanges of a worker share: the table in force, the pools, the time, the counters.
+
+The only object that knows both the wire and the gateway; the worker makes one and swaps its table on reload.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from fastproxy.gateway.table import Table
+from fastproxy.record import Record
+from fastproxy.shared import rows
+from fastproxy.snapshot import Snapshot
+from fastproxy.wire.deadlines import Deadlines
+from fastproxy.wire.dial import Dialer
+from fastproxy.wire.limits import WireLimits
+from fastproxy.wire.origin import Origin
+from fastproxy.wire.pool import Pool, PoolCounts
+from fastproxy.wire.pump import Reservoir
+from fastproxy.wire.request_head import HeadLimits
+from fastproxy.wire.resolve import Resolver
+
+Result = TypeVar("Result")
+MAX_POOLS = 1024  # origins that a client has a say in (azure resources, bedrock regions) are bounded as well
+
+
+class World:
+    """One worker's surroundings of an exchange."""
+
+    def __init__(
+        self, snapshot: Snapshot, deadlines: Deadlines, spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
+    ) -> None:
+        self.deadlines = deadlines
+        self.spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]] = spawn
+        self.counts = [
+            0
+        ] * rows.ROWS  # copied to the arena at every tick; adding to a list costs a third of a shared cell
+        self.pool_counts = PoolCounts()
+        self.reservoir = Reservoir()
+        self.pools: dict[Origin, Pool] = {}
+        self.log: Callable[[Record], None] | None = None
+        self.buffered_bytes = 0  # request bodies held by all exchanges
+        self.max_buffered_bytes = 0
+        self.date_line = b""
+        self._id_prefix = os.urandom(10).hex()
+        self._ids = int.from_bytes(os.urandom(3), "big")
+        self.install(snapshot)
+
+    def install(self, snapshot: Snapshot) -> None:
+        """Put a configuration in force. Exchanges under way keep theirs; kept connections are renewed."""
+        self.limits = wire_limits(snapshot)
+        self.max_buffered_bytes = int(snapshot.limits.get("max_buffer", 256 << 20))
+        self.resolver = Resolver(self.deadlines, self.limits.dns_ttl)
+        self.dialer = Dialer(self.resolver)
+        old, self.pools = self.pools, {}
+        self.table = Table(snapshot, self.pool)
+        for pool in old.values():
+            pool.expire_all()
+
+    def pool(self, origin: Origin) -> Pool:
+        """The pool of an origin, made when first asked for."""
+        pool = self.pools.get(origin)
+        if pool is None:
+            if len(self.pools) >= MAX_POOLS:
+                self._drop_unused_pools()
+            pool = self.pools[origin] = Pool(origin, self.deadlines, self.limits, self.dialer.dial, self.pool_counts)
+        return pool
+
+    def _drop_unused_pools(self) -> None:
+        for origin, pool in list(self.pools.items()):
+            if not pool.total:
+                del self.pools[origin]
+        self.table.passthrough_attempts.clear()
+
+    def next_id(self) -> bytes:
+        """A fresh request id: 80 random bits of this worker and a count, no system call."""
+        self._ids += 1
+        return b"%b%012x" % (self._id_prefix.encode(), self._ids)
+
+
+def wire_limits(snapshot: Snapshot) -> WireLimits:
+    """The wire's part of the configured limits."""
+    given = dict(snapshot.limits)
+    head = HeadLimits(
+        int(given.pop("max_head", 65536)), int(given.pop("max_fields", 128)), int(given.pop("max_target", 16384))
+    )
+    fields = WireLimits.__dataclass_fields__
+    known = {name: int(value) if fields[name].type == "int" else value for name, value in given.items() if name in fields}
+    return replace(WireLimits(head=head), **known)

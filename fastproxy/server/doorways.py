@@ -1,0 +1,92 @@
+"""The listening sockets of a worker: which of them it accepts on, and with which certificate.
+
+The master owns all sockets and says in the arena who accepts on which slot's; a worker that is told to take over another
+slot's sockets does so without a connection being lost, because the sockets themselves are never closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+
+from fastproxy.server.seat import Seat
+from fastproxy.wire.inbound import Front, Inbound
+from fastproxy.wire.tls import TlsTransport, server_context
+
+logger = logging.getLogger("fastproxy")
+
+BACKLOG = 4096
+
+
+class Doorways:
+    """Starts and stops accepting as the master's OWNER rows say."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seat: Seat, front: Front) -> None:
+        self._loop = loop
+        self._seat = seat
+        self._front = front
+        self._topology = -1
+        self._servers: dict[int, asyncio.Server | None] = {}  # by the socket's number; None while it opens
+        self._contexts: list[ssl.SSLContext | None] = []
+        self._opening: set[asyncio.Task[None]] = set()
+
+    def use_certificates(self, tls: Sequence[tuple[str, str] | None]) -> None:
+        """Load the certificates again; connections made from now on get them. A bad file keeps the old one."""
+        for place, pair in enumerate(tls):
+            try:
+                context = server_context(*pair) if pair is not None else None
+            except (OSError, ssl.SSLError) as error:
+                logger.error("certificate of listen address %d not loaded: %s", place, error)
+                continue
+            if place < len(self._contexts):
+                self._contexts[place] = context
+            else:
+                self._contexts.append(context)
+
+    def look(self) -> None:
+        """Compare what we accept on with what we should; called at every tick."""
+        topology = self._seat.topology
+        if topology == self._topology:
+            return
+        self._topology = topology
+        mine = {listening.fileno(): (place, listening) for place, listening in self._seat.listeners()}
+        for number in set(self._servers) - set(mine):
+            server = self._servers.pop(number)
+            if server is not None:
+                server.close()
+        for number in set(mine) - set(self._servers):
+            self._servers[number] = None
+            task = self._loop.create_task(self._open(number, *mine[number]))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    async def _open(self, number: int, place: int, listening: socket.socket) -> None:
+        copy = listening.dup()  # closing the server must not close the slot's own socket
+        server = await self._serve(copy, place)
+        if number in self._servers:
+            self._servers[number] = server
+        else:
+            server.close()
+
+    async def _serve(self, listening: socket.socket, place: int) -> asyncio.Server:
+        def factory() -> asyncio.Protocol:
+            context = self._contexts[place] if place < len(self._contexts) else None
+            if context is None:
+                return Inbound(self._front)
+            inner = Inbound(self._front, secure=True)
+            return TlsTransport(context, inner, self._front.deadlines, timeout=self._front.limits.tls_timeout)
+
+        if listening.family == socket.AF_UNIX:
+            return await self._loop.create_unix_server(factory, sock=listening, backlog=BACKLOG)
+        return await self._loop.create_server(factory, sock=listening, backlog=BACKLOG)
+
+    def close(self) -> None:
+        """Accept nothing more; what waits in the queues is for whoever else holds the sockets."""
+        for server in self._servers.values():
+            if server is not None:
+                server.close()
+        self._servers.clear()
+        self._seat.close_sockets()

@@ -1,0 +1,149 @@
+"""From Settings to the Snapshot that workers get: defaults from the catalogue filled in, client keys hashed.
+
+The admin process will publish from the database in the same way; this is the file's half.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Final
+
+from fastproxy.config import Channel, Key, Listen, Route, Settings
+from fastproxy.errors import ConfigError
+from fastproxy.providers.catalogue import Provider, find
+from fastproxy.snapshot import ChannelSpec, KeySpec, RouteSpec, Snapshot, digest
+
+_SECRET: Final = secrets.token_bytes(32)  # one per master: hashes are compared, never kept
+_PSEUDONYM: Final = f"fastproxy-{secrets.token_hex(6)}"
+_AUTH: Final = {"anthropic": "x-api-key", "gemini": "x-goog-api-key"}
+
+# provider → base path of the mock's API, for --demo
+DEMO_PROVIDERS: Final = {"openai": "/v1", "anthropic": "/v1", "google-ai-studio": "/v1beta"}
+DEMO_KEY: Final = "demo-key-of-the-built-in-mock"
+
+
+def make_snapshot(settings: Settings, mock: str = "") -> Snapshot:
+    """All that workers need. `mock` is the Unix socket of the built-in mock provider, when there is one.
+
+    Raises: ConfigError for a channel that its provider's entry in the catalogue does not suffice for.
+    """
+    channels = [_channel(channel) for channel in settings.channels]
+    demo = _demo_channels(mock, {_provider_name(channel.provider) for channel in settings.channels}) if mock else []
+    return Snapshot(
+        secret=_SECRET,
+        pseudonym=_PSEUDONYM,
+        limits=asdict(settings.limits),
+        channels=(*channels, *demo),
+        keys=tuple(_key(key) for key in settings.keys),
+        routes=tuple(_route(route) for route in settings.routes),
+        provider_bases={**_bases(settings.channels), **{spec.provider: spec.base_url for spec in demo}},
+        passthrough=settings.passthrough,
+        open_to_all=not settings.keys and (_is_private(settings.listen) or not channels),
+        tls=tuple((listen.tls.cert, listen.tls.key) if listen.tls is not None else None for listen in settings.listen),
+        access_log=settings.access_log,
+        access_log_file=settings.access_log_file,
+    )
+
+
+def _channel(channel: Channel) -> ChannelSpec:
+    provider = find(channel.provider)
+    base_url = channel.base_url or (provider.base_url if provider is not None else "")
+    formats = _formats(channel, provider)
+    if not base_url:
+        raise ConfigError(
+            f"channel '{channel.name}': provider '{channel.provider}' has no address of its own; set base_url"
+        )
+    if not formats:
+        raise ConfigError(
+            f"channel '{channel.name}': provider '{channel.provider}' is not in the catalogue; set format"
+        )
+    auth = provider.auth if provider is not None and channel.format is None else _AUTH.get(formats[0], "bearer")
+    return ChannelSpec(
+        name=channel.name,
+        provider=_provider_name(channel.provider),
+        base_url=base_url,
+        formats=formats,
+        auth=auth,
+        keys=channel.keys,
+        models=channel.models,
+        rename=dict(channel.rename),
+        priority=channel.priority,
+        weight=channel.weight,
+        headers=provider.headers if provider is not None else (),
+        vendor_address=channel.base_url is None,
+        verify=channel.verify,
+        ca_file=channel.ca_file,
+    )
+
+
+def _formats(channel: Channel, provider: Provider | None) -> tuple[str, ...]:
+    if channel.format is None:
+        return provider.formats if provider is not None else ()
+    # Whoever speaks chat completions also has the operations that are relayed as they are.
+    return (channel.format, "openai") if channel.format == "openai-chat" else (channel.format,)
+
+
+def _provider_name(name: str) -> str:
+    provider = find(name)
+    return provider.name if provider is not None else name
+
+
+def _demo_channels(mock: str, taken: Iterable[str]) -> list[ChannelSpec]:
+    specs = []
+    for name, path in DEMO_PROVIDERS.items():
+        provider = find(name)
+        if provider is None or name in taken:
+            continue
+        specs.append(ChannelSpec(name, name, f"unix:{mock}:{path}", provider.formats, provider.auth, (DEMO_KEY,)))
+    return specs
+
+
+def _bases(channels: Iterable[Channel]) -> Mapping[str, str]:
+    """Addresses of the operator's that also serve /{provider}/…; the first channel of a provider decides."""
+    bases: dict[str, str] = {}
+    for channel in channels:
+        if channel.base_url is not None and find(channel.provider) is not None:
+            bases.setdefault(_provider_name(channel.provider), channel.base_url)
+    return bases
+
+
+def _key(key: Key) -> KeySpec:
+    expires = datetime.fromisoformat(key.expires).timestamp() if key.expires else 0.0
+    return KeySpec(key.name, digest(_SECRET, key.key.encode()), key.group, key.models, key.subnets, expires)
+
+
+def _route(route: Route) -> RouteSpec:
+    return RouteSpec(
+        upstream=route.upstream,
+        host=route.host or "",
+        path=route.path,
+        methods=route.methods,
+        strip_prefix=route.strip_prefix or "",
+        add_prefix=route.add_prefix or "",
+        request_headers=dict(route.request_headers),
+        remove_request_headers=route.remove_request_headers,
+        response_headers=dict(route.response_headers),
+        remove_response_headers=route.remove_response_headers,
+        forwarded=route.forwarded,
+        host_header=route.host_header,
+        verify=route.verify,
+        ca_file=route.ca_file,
+    )
+
+
+def _is_private(listens: Iterable[Listen]) -> bool:
+    """Whether only this machine can reach the data plane."""
+    return all(listen.unix is not None or _is_loopback(listen.host) for listen in listens)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

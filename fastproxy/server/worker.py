@@ -1,0 +1,225 @@
+"""A worker: one uvloop, the listening sockets it was given, and everything a request needs. Data plane only.
+
+Ten times a second it ticks: timeouts, heartbeat, counters to the arena, a new configuration, a new share of the listening
+sockets, a dead master. Nothing else runs by the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import time
+from array import array
+from collections.abc import Callable, Coroutine
+from email.utils import formatdate
+from typing import Any, Final
+
+import uvloop
+
+from fastproxy.gateway.door import Door
+from fastproxy.gateway.world import World
+from fastproxy.server.access_log import AccessLog
+from fastproxy.server.doorways import Doorways
+from fastproxy.server.seat import Seat
+from fastproxy.shared import rows
+from fastproxy.snapshot import Snapshot, unpack
+from fastproxy.wire.deadlines import TICK_S, Deadlines
+from fastproxy.wire.inbound import Front, State
+
+logger = logging.getLogger("fastproxy")
+
+IDLE_GRACE_S: Final = 1.0  # a client may be sending on a kept connection at the moment when we begin to drain
+LOG_BOUND: Final = 50_000
+
+
+def run(seat: Seat) -> None:
+    """Serve until told to stop. The entry point of a forked worker."""
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    worker = Worker(loop, seat)
+    worker.start()
+    # Long-lived objects leave the collector's sight; per-request objects form no cycles.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        loop.run_forever()
+    finally:
+        worker.close()
+        loop.close()
+
+
+class Worker:
+    """The surroundings of one worker's World: processes, sockets, time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seat: Seat) -> None:
+        self.loop = loop
+        self.seat = seat
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.generation, packed = seat.board.read()
+        snapshot = unpack(packed)
+        self.deadlines = Deadlines()
+        self.world = World(snapshot, self.deadlines, self.spawn)
+        self.front = Front(Door(self.world), self.deadlines, self.world.limits)
+        self.doorways = Doorways(loop, seat, self.front)
+        self.log: AccessLog | None = None
+        self.drain_until = 0.0
+        self.idle_until = 0.0
+        self.world.counts = _counts_so_far(seat.column)
+
+    def start(self) -> None:
+        column = self.seat.column
+        column[rows.PID] = os.getpid()
+        column[rows.STARTED] = int(time.time() * 1000)
+        self._use(self.generation, self.world.table.snapshot)
+        self.loop.add_signal_handler(signal.SIGTERM, self.drain)
+        self.loop.add_signal_handler(signal.SIGQUIT, self.stop)
+        self.loop.add_signal_handler(signal.SIGUSR1, self._reopen_log)
+        self._tick()
+        self.seat.ready()
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run `work` beside the exchanges; the only place where tasks are started, so that none is lost."""
+        task = self.loop.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    # --- ten times a second ---------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self.loop.call_later(TICK_S, self._tick)
+        self.deadlines.tick()
+        self.world.date_line = b"date: %b\r\n" % formatdate(usegmt=True).encode()
+        self._publish_counts()
+        if self.seat.is_orphan() and not self.front.draining:
+            logger.warning("the master is gone; worker %d finishes what it has", os.getpid())
+            self.drain()
+        if self.front.draining:
+            self._drain_on()
+            return
+        if self.seat.board.generation() != self.generation:
+            self._reload()
+        self.doorways.look()
+
+    def _publish_counts(self) -> None:
+        """Copy the counters to the arena, and the gauges with them."""
+        counts, pools, front = self.world.counts, self.world.pool_counts, self.front
+        counts[rows.CLIENTS_OPEN] = len(front.open)
+        counts[rows.UPSTREAM_ACTIVE] = pools.active
+        counts[rows.UPSTREAM_IDLE] = pools.idle
+        counts[rows.UPSTREAM_WAITING] = pools.waiting
+        counts[rows.REQUESTS_OPEN] = sum(1 for inbound in front.open if inbound.state in (State.BODY, State.REPLY))
+        for row, source in _MOVED:
+            counts[row] += source(self)
+        column = self.seat.column
+        column[rows.CLIENTS_OPEN : rows.ROWS] = array("Q", counts[rows.CLIENTS_OPEN : rows.ROWS])
+        self.seat.beat()
+
+    def _reload(self) -> None:
+        generation, packed = self.seat.board.read()
+        snapshot = unpack(packed)
+        self.world.install(snapshot)
+        self._use(generation, snapshot)
+
+    def _use(self, generation: int, snapshot: Snapshot) -> None:
+        self.generation = generation
+        self.front.limits = self.world.limits
+        self.doorways.use_certificates(snapshot.tls)
+        self._use_log(snapshot)
+        self.seat.uses(generation)
+
+    def _use_log(self, snapshot: Snapshot) -> None:
+        if self.log is not None:
+            self.log.close()
+            self.log = None
+        self.world.log = None
+        if snapshot.access_log != "off":
+            self.log = AccessLog(snapshot.access_log, snapshot.access_log_file, bound=LOG_BOUND)
+            self.world.log = self.log.append
+
+    def _reopen_log(self) -> None:
+        if self.log is not None:
+            self.log.reopen()
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Take no new connections, finish what is under way, then stop."""
+        if self.front.draining:
+            return
+        self.front.draining = True
+        self.seat.draining()
+        now = self.deadlines.now
+        self.idle_until = now + IDLE_GRACE_S
+        self.drain_until = now + self.world.table.snapshot.limits.get("drain_timeout", 120.0)
+        self.doorways.close()
+
+    def _drain_on(self) -> None:
+        now = self.deadlines.now
+        if now >= self.idle_until:
+            for inbound in [inbound for inbound in self.front.open if inbound.state is State.HEAD]:
+                inbound.close_if_idle()
+        if not self.front.open or now >= self.drain_until:
+            self.stop()
+
+    def stop(self) -> None:
+        """Leave now, whatever is under way."""
+        self._publish_counts()
+        self.loop.stop()
+
+    def close(self) -> None:
+        self.doorways.close()
+        if self.log is not None:
+            self.log.close()
+        self.seat.column[rows.STATE] = rows.STOPPED
+
+
+def _counts_so_far(column: memoryview) -> list[int]:
+    """The slot's counters go on where the last worker left them; its gauges begin at 0."""
+    counts = [int(value) for value in column]
+    for row in (rows.CLIENTS_OPEN, rows.UPSTREAM_ACTIVE, rows.UPSTREAM_IDLE, rows.UPSTREAM_WAITING, rows.TUNNELS_OPEN,
+                rows.REQUESTS_OPEN):  # fmt: skip
+        counts[row] = 0
+    return counts
+
+
+def _take_accepted(worker: Worker) -> int:
+    taken, worker.front.accepted = worker.front.accepted, 0
+    return taken
+
+
+def _take_refused(worker: Worker) -> int:
+    taken, worker.front.refused = worker.front.refused, 0
+    return taken
+
+
+def _take_opened(worker: Worker) -> int:
+    taken, worker.world.pool_counts.opened = worker.world.pool_counts.opened, 0
+    return taken
+
+
+def _take_reused(worker: Worker) -> int:
+    taken, worker.world.pool_counts.reused = worker.world.pool_counts.reused, 0
+    return taken
+
+
+def _take_failures(worker: Worker) -> int:
+    taken, worker.world.pool_counts.failures = worker.world.pool_counts.failures, 0
+    return taken
+
+
+def _take_dropped(worker: Worker) -> int:
+    return worker.log.take_dropped() if worker.log is not None else 0
+
+
+_MOVED: Final[tuple[tuple[int, Callable[[Worker], int]], ...]] = (
+    (rows.CLIENTS_ACCEPTED, _take_accepted),
+    (rows.CLIENTS_REFUSED, _take_refused),
+    (rows.UPSTREAM_OPENED, _take_opened),
+    (rows.UPSTREAM_REUSED, _take_reused),
+    (rows.UPSTREAM_FAILURES, _take_failures),
+    (rows.LOG_DROPPED, _take_dropped),
+)

@@ -1,0 +1,84 @@
+"""The rows of the arena: one name per counter, so that readers and writers agree without talking.
+
+A cell is an unsigned 64-bit integer at (row, column). Columns belong to processes: 0 the master, 1 the admin process,
+`WORKER_COLUMN + slot` the workers. Only a column's owner writes to it, so no cell needs a lock.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MASTER_COLUMN: Final = 0
+ADMIN_COLUMN: Final = 1
+WORKER_COLUMN: Final = 2
+MAX_SLOTS: Final = 64
+
+_next = 0
+
+
+def _block(count: int = 1) -> int:
+    """Reserve `count` consecutive rows and return the first."""
+    global _next  # noqa: PLW0603 - runs at import only; the numbering must be dense
+    first = _next
+    _next += count
+    return first
+
+
+# --- every process -----------------------------------------------------------------------------------------------
+PID: Final = _block()
+STATE: Final = _block()  # see STARTING .. STOPPED
+HEARTBEAT: Final = _block()  # time.monotonic() in milliseconds, written at every tick
+STARTED: Final = _block()  # time.time() in milliseconds
+GENERATION: Final = _block()  # master: the newest snapshot; worker: the one it uses
+
+STARTING, READY, DRAINING, STOPPED = range(4)
+
+# --- the master --------------------------------------------------------------------------------------------------
+TOPOLOGY: Final = _block()  # bumped after the OWNER rows change
+OWNER: Final = _block(MAX_SLOTS)  # OWNER + k: slot + 1 of the worker that accepts on slot k's sockets; 0 nobody
+RESTARTS: Final = _block()  # workers replaced after a crash
+HANGS: Final = _block()  # workers killed because their heartbeat stopped
+SNAPSHOT_SIZE: Final = _block()
+RELOADS: Final = _block()
+RELOAD_FAILURES: Final = _block()
+
+# --- a worker: connections ---------------------------------------------------------------------------------------
+CLIENTS_OPEN: Final = _block()
+CLIENTS_ACCEPTED: Final = _block()
+CLIENTS_REFUSED: Final = _block()  # over max_connections
+UPSTREAM_OPENED: Final = _block()
+UPSTREAM_REUSED: Final = _block()
+UPSTREAM_ACTIVE: Final = _block()
+UPSTREAM_IDLE: Final = _block()
+UPSTREAM_WAITING: Final = _block()
+UPSTREAM_FAILURES: Final = _block()
+RETRIES: Final = _block()
+TUNNELS_OPEN: Final = _block()
+REQUESTS_OPEN: Final = _block()
+REQUESTS: Final = _block()  # every request that was given an answer or was refused
+BYTES_IN: Final = _block()  # request bodies relayed
+BYTES_OUT: Final = _block()  # reply bodies relayed
+LOG_DROPPED: Final = _block()  # access-log lines lost because the writer was too slow
+
+# --- a worker: requests by entry and status class ----------------------------------------------------------------
+ENTRIES: Final = ("edge", "provider", "unified", "local")
+STATUS_CLASSES: Final = 6  # 0 = no status was sent (the client left), 1..5 = 1xx..5xx
+REQUESTS_BY: Final = _block(len(ENTRIES) * STATUS_CLASSES)  # + entry * STATUS_CLASSES + class
+
+ERROR_KINDS: Final = (
+    "bad_request", "unauthorized", "forbidden", "limited", "no_route", "too_large", "timeout", "client_closed",
+    "upstream_failed", "upstream_timeout", "upstream_truncated", "overloaded", "internal", "other",
+)  # fmt: skip
+ERRORS_BY: Final = _block(len(ERROR_KINDS))
+
+# Upper bounds in microseconds of the latency histogram, doubling; the last bucket is open.
+LATENCY_BOUNDS: Final = tuple(100 * 2**i for i in range(20))  # 0.1 ms .. 52 s
+DURATION: Final = _block(len(ENTRIES) * (len(LATENCY_BOUNDS) + 1))
+DURATION_SUM: Final = _block(len(ENTRIES))  # microseconds
+
+FORMATS: Final = ("openai-chat", "openai-responses", "anthropic", "gemini", "openai")
+TOKEN_KINDS: Final = ("input", "cache_read", "cache_write", "output", "reasoning")
+TOKENS: Final = _block(len(FORMATS) * len(TOKEN_KINDS))  # + format * len(TOKEN_KINDS) + kind
+USAGE_UNREAD: Final = _block()  # replies of a known format whose usage was not found
+
+ROWS: Final = (_next + 7) & ~7  # whole cache lines, so that two columns never share one

@@ -1,0 +1,428 @@
+"""A connection that a client opened: bytes become requests, one after the other.
+
+    HEAD --head complete--> BODY --body complete--> REPLY --finish()--> HEAD | LINGER | CLOSED
+    any --upgrade accepted--> TUNNEL
+
+It frames requests and knows when a reply may be followed by the next request; what a request means is the application's
+business, reached through `Application.begin`. Pipelined requests wait in the socket buffer and one bounded buffer here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import Final, Protocol, cast
+
+from httptools import HttpParserError, HttpParserInvalidMethodError, HttpRequestParser
+
+from fastproxy.errors import BadRequest, GatewayError, Limited
+from fastproxy.wire.chunked import ChunkError, ChunkReader
+from fastproxy.wire.deadlines import NEVER, Deadlines
+from fastproxy.wire.fields import Reading
+from fastproxy.wire.limits import WireLimits
+from fastproxy.wire.request_head import RequestHead, parse_request, probe, read_known
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+LINGER_S: Final = 2.0
+MAX_LINGER_BYTES: Final = 1 << 20
+MAX_EARLY_BYTES: Final = 65536  # pipelined bytes kept while a reply is under way; beyond it the socket waits
+MAX_LEADING_BYTES: Final = 8  # empty lines before a request line (RFC 9112 2.2)
+
+
+class State(Enum):
+    """What the next byte from the client means."""
+
+    HEAD = "head"
+    BODY = "body"
+    REPLY = "reply"
+    TUNNEL = "tunnel"
+    LINGER = "linger"
+    CLOSED = "closed"
+
+
+class Exchange(Protocol):
+    """What an application makes of a request; the connection tells it what the client does."""
+
+    def body_piece(self, piece: bytes | memoryview) -> None: ...
+    def body_end(self) -> None: ...
+    def client_failed(self, error: GatewayError) -> None: ...
+    def client_gone(self) -> None: ...
+    def client_half_closed(self) -> bool: ...
+    def client_paused(self) -> None: ...
+    def client_resumed(self) -> None: ...
+
+
+class Application(Protocol):
+    """Where requests go."""
+
+    def begin(self, inbound: Inbound, head: RequestHead, body: bytes | memoryview) -> None:
+        """Take a request. Must set `inbound.exchange`, unless the reply is finished on return."""
+
+    def refuse(self, inbound: Inbound, error: GatewayError, head: RequestHead | None) -> bytes:
+        """The whole reply for a request that never became an exchange. The connection closes after it."""
+
+
+class Front:
+    """What all client connections of a worker share."""
+
+    __slots__ = ("accepted", "application", "deadlines", "draining", "limits", "open", "refused")
+
+    def __init__(self, application: Application, deadlines: Deadlines, limits: WireLimits) -> None:
+        self.application = application
+        self.deadlines = deadlines
+        self.limits = limits
+        self.draining = False
+        self.open: set[Inbound] = set()
+        self.accepted = 0
+        self.refused = 0
+
+
+class Inbound(asyncio.Protocol):
+    """One client connection. The application writes to `transport` and ends with `finish` or `abort`."""
+
+    __slots__ = ("_buffer", "_chunks", "_left", "_lingered", "_probe", "_running", "deadline",
+                 "exchange", "forwarded", "front", "keep_alive", "peer", "reading", "secure", "state", "transport", "write_paused")  # fmt: skip
+
+    def __init__(self, front: Front, secure: bool = False) -> None:
+        self.front = front
+        self.secure = secure
+        self.state = State.HEAD
+        self.transport = cast("asyncio.Transport", None)  # set by connection_made, before anything can use it
+        self.exchange: Exchange | None = None
+        self.deadline = NEVER
+        self.keep_alive = True
+        self.reading: Reading | None = None  # fits the last head; the application puts it here
+        self.write_paused = False
+        self.peer = ""
+        self.forwarded = b""  # what applications say of this client to upstreams, made once per connection
+        self._buffer = b""
+        self._left = 0  # bytes of the present body still to come
+        self._chunks: ChunkReader | None = None
+        self._probe: HttpRequestParser | None = None
+        self._lingered = 0
+        self._running = False
+
+    # --- from the transport ---------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        front = self.front
+        peername = transport.get_extra_info("peername")
+        self.peer = peername[0] if isinstance(peername, tuple) else "unix"
+        front.open.add(self)
+        front.accepted += 1
+        front.deadlines.live.add(self)
+        self.deadline = front.deadlines.now + front.limits.header_timeout
+        if len(front.open) > front.limits.max_connections:
+            front.refused += 1
+            text = f"{front.limits.max_connections} connections are open, no more are taken"
+            self._refuse(Limited(text, status=503, kind="overloaded", retry_after=1), None)
+
+    def data_received(self, data: bytes) -> None:
+        state = self.state
+        if state is State.HEAD:
+            if self.reading is not None and not self._buffer:
+                # The warm path: a client repeats the names of its last head.
+                head = read_known(self.reading, data, self.front.limits.head)
+                if head is not None:
+                    rest = self._begin(head, data)
+                    if rest:
+                        self._next(rest)
+                    return
+            self._read_heads(self._buffer + data if self._buffer else data, len(data))
+        elif state is State.BODY:
+            self._read_body(data)
+        elif state is State.REPLY:
+            self._keep_early(data)
+        elif state is State.LINGER:
+            self._lingered += len(data)
+            if self._lingered > MAX_LINGER_BYTES:
+                self.abort()
+
+    def eof_received(self) -> bool:
+        """The client sent FIN. True keeps our side open: it may only have shut down its sending half."""
+        if self.state is State.REPLY and self.exchange is not None:
+            self.keep_alive = False
+            return self.exchange.client_half_closed()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.state = State.CLOSED
+        self.front.open.discard(self)
+        self.front.deadlines.live.discard(self)
+        exchange, self.exchange = self.exchange, None
+        self._buffer = b""
+        if exchange is not None:
+            exchange.client_gone()
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        self.deadline = self.front.deadlines.now + self.front.limits.write_timeout
+        if self.exchange is not None:
+            self.exchange.client_paused()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        self.deadline = NEVER
+        if self.exchange is not None:
+            self.exchange.client_resumed()
+
+    def expire(self) -> None:
+        """The deadline has passed: which one it was follows from the state."""
+        if self.state is State.HEAD and not self._buffer and not self.write_paused:
+            self.transport.close()  # idle between requests, or silent from the start
+        elif self.write_paused or self.state in (State.LINGER, State.TUNNEL):
+            self.abort()
+        elif self.exchange is not None:
+            self.exchange.client_failed(BadRequest("the request body stopped arriving", status=408, kind="timeout"))
+        else:
+            self._refuse(BadRequest("the request head did not arrive in time", status=408, kind="timeout"), None)
+
+    # --- heads ----------------------------------------------------------------------------------------------------
+
+    def _read_heads(self, data: bytes, fresh: int) -> None:
+        """Serve the requests in `data`, of which the last `fresh` bytes are new, until one needs more time."""
+        self._running = True
+        self._buffer = b""
+        while data and self.state is State.HEAD:
+            if data[:1] in (b"\r", b"\n"):
+                data = self._skip_empty_lines(data)
+            end = data.find(b"\r\n\r\n", max(0, len(data) - fresh - 3))
+            if end < 0 or end > self.front.limits.head.max_head:
+                self._await_head(data, fresh)
+                break
+            self._probe = None
+            try:
+                head = parse_request(data[: end + 4], self.front.limits.head)
+            except BadRequest as error:
+                self._refuse(error, None)
+                return
+            data = self._begin(head, data)
+            fresh = len(data)
+        else:
+            if data and self.state is not State.CLOSED:
+                self._keep_early(data)
+        self._running = False
+
+    def _skip_empty_lines(self, data: bytes) -> bytes:
+        rest = data.lstrip(b"\r\n")
+        lead = data[: len(data) - len(rest)]
+        if len(lead) > MAX_LEADING_BYTES or b"\r\n" * (len(lead) // 2) != lead[: len(lead) // 2 * 2]:
+            self._refuse(BadRequest("empty lines where a request should begin"), None)
+            return b""
+        return rest if rest else lead if len(lead) % 2 else b""
+
+    def _await_head(self, data: bytes, fresh: int) -> None:
+        """Keep an unfinished head, unless it can already be seen to be wrong or too long."""
+        limits = self.front.limits.head
+        if not data:
+            return
+        if len(data) > limits.max_head:
+            too_long = data.find(b"\r\n", 0, limits.max_target + 64) < 0
+            status, what = (414, "request target") if too_long else (431, "request head")
+            self._refuse(
+                BadRequest(f"a {what} of more than {limits.max_head} bytes", status=status, kind="too_large"), None
+            )
+            return
+        if self._probe is None:
+            self._probe = probe()
+            fresh = len(data)
+            self.deadline = self.front.deadlines.now + self.front.limits.header_timeout
+        try:
+            self._probe.feed_data(data[len(data) - fresh :])
+        except HttpParserError as error:
+            known = isinstance(error, HttpParserInvalidMethodError)
+            text = "the request line does not begin with a known method" if known else str(error)[:80].lower()
+            self._refuse(BadRequest(f"unreadable request head: {text}"), None)
+            return
+        self._buffer = data
+
+    def _next(self, data: bytes) -> None:
+        """`data` stands behind a request that has been handed over: serve it, or keep it until its turn."""
+        if self.state is State.HEAD:
+            self._read_heads(data, len(data))
+        elif self.state is State.REPLY:
+            self._keep_early(data)
+
+    def _begin(self, head: RequestHead, data: bytes) -> bytes:
+        """Hand over the request at the beginning of `data`; return what belongs to the next one."""
+        front = self.front
+        start = head.size
+        length = head.length
+        if length > front.limits.max_body:
+            text = f"a body of {length} bytes, {front.limits.max_body} allowed"
+            self._refuse(BadRequest(text, status=413, kind="too_large"), head)
+            return b""
+        self.keep_alive = head.keep_alive and not front.draining
+        self.deadline = NEVER
+        if length < 0:
+            return self._begin_chunked(head, data)
+        stop = start + length
+        if len(data) >= stop:
+            self.state = State.REPLY
+            body = memoryview(data)[start:stop] if length else b""
+            front.application.begin(self, head, body)
+            return data[stop:] if len(data) > stop else b""
+        self.state = State.BODY
+        self._left = stop - len(data)
+        self.deadline = front.deadlines.now + front.limits.body_idle_timeout
+        if head.expects and len(data) == start:
+            self.transport.write(CONTINUE)
+        front.application.begin(self, head, memoryview(data)[start:])
+        return b""
+
+    def _begin_chunked(self, head: RequestHead, data: bytes) -> bytes:
+        front = self.front
+        start = head.size
+        self.state = State.BODY
+        self._chunks = ChunkReader()
+        self.deadline = front.deadlines.now + front.limits.body_idle_timeout
+        if head.expects and len(data) == start:
+            self.transport.write(CONTINUE)
+        try:
+            rest = data[start:]
+            spans = self._chunks.feed(rest)
+        except ChunkError as error:
+            self._refuse(BadRequest(f"unreadable chunked body: {error}"), head)
+            return b""
+        chunks = self._chunks
+        body = b"".join([rest[first:last] for first, last in spans])
+        if chunks.done:
+            self.state, self._chunks = State.REPLY, None
+            self.deadline = NEVER
+        front.application.begin(self, head, body)
+        return rest[chunks.end :] if chunks.done else b""
+
+    # --- bodies ---------------------------------------------------------------------------------------------------
+
+    def _read_body(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self.deadline = self.front.deadlines.now + self.front.limits.body_idle_timeout
+        if self._chunks is not None:
+            self._read_chunks(exchange, self._chunks, data)
+            return
+        extra = len(data) - self._left
+        if extra < 0:
+            self._left = -extra
+            exchange.body_piece(data)
+            return
+        self._left = 0
+        self._end_body()
+        exchange.body_piece(memoryview(data)[: len(data) - extra] if extra else data)
+        exchange.body_end()
+        if extra:
+            self._next(data[len(data) - extra :])
+
+    def _read_chunks(self, exchange: Exchange, chunks: ChunkReader, data: bytes) -> None:
+        try:
+            spans = chunks.feed(data)
+        except ChunkError as error:
+            exchange.client_failed(BadRequest(f"unreadable chunked body: {error}"))
+            return
+        if chunks.payload_bytes > self.front.limits.max_body:
+            text = f"a body of more than {self.front.limits.max_body} bytes"
+            exchange.client_failed(BadRequest(text, status=413, kind="too_large"))
+            return
+        if chunks.done:
+            self._chunks = None
+            self._end_body()
+        if spans:
+            exchange.body_piece(b"".join([data[first:last] for first, last in spans]))
+        if chunks.done:
+            exchange.body_end()
+            if data[chunks.end :]:
+                self._next(data[chunks.end :])
+
+    def _end_body(self) -> None:
+        self.state = State.REPLY
+        self.deadline = NEVER
+
+    def body_taken(self) -> None:
+        """The rest of the body was moved by a pump, which counted it."""
+        self._left = 0
+        self._end_body()
+
+    def touch(self) -> None:
+        """Bytes of the body have come through a pump."""
+        self.deadline = self.front.deadlines.now + self.front.limits.body_idle_timeout
+
+    @property
+    def body_left(self) -> int:
+        """Bytes of a body of known length that have not arrived; 0 also when it is chunked."""
+        return self._left if self._chunks is None else 0
+
+    def _keep_early(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) > MAX_EARLY_BYTES:
+            self.transport.pause_reading()
+
+    # --- replies --------------------------------------------------------------------------------------------------
+
+    @property
+    def body_complete(self) -> bool:
+        """Whether the client has sent all of the present request."""
+        return self.state is State.REPLY
+
+    def finish(self) -> None:
+        """The reply is written whole: on to the next request, or close."""
+        self.exchange = None
+        if self.state is not State.REPLY:
+            if self.state is State.BODY:
+                self.linger()
+            return
+        if not self.keep_alive:
+            self._close_softly()
+            return
+        self.state = State.HEAD
+        if not self.write_paused:
+            self.deadline = self.front.deadlines.now + self.front.limits.idle_timeout
+        if self._buffer and not self._running:
+            self.transport.resume_reading()
+            self._read_heads(self._buffer, len(self._buffer))
+
+    def _close_softly(self) -> None:
+        if self._buffer:
+            self.linger()  # closing over unread bytes would reset the connection and may destroy the reply
+            return
+        self.state = State.CLOSED
+        self.transport.close()
+
+    def linger(self) -> None:
+        """Close our side, and read on for a while so that the client gets the reply (RFC 9112 9.6)."""
+        if self.state is State.CLOSED:
+            return
+        self.state = State.LINGER
+        self._buffer = b""
+        self.deadline = self.front.deadlines.now + LINGER_S
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.transport.resume_reading()
+        else:
+            self.transport.close()
+
+    def close_if_idle(self) -> None:
+        """Draining: a connection between two requests has nothing to wait for."""
+        if self.state is State.HEAD and not self._buffer:
+            self.transport.close()
+
+    def cut(self) -> None:
+        """Close after what is written, without the end of the body that its framing promises."""
+        self.keep_alive = False
+        self.state = State.CLOSED
+        self.transport.close()
+
+    def take_early(self) -> bytes:
+        """What the client has sent beyond the present request."""
+        early, self._buffer = self._buffer, b""
+        return early
+
+    def abort(self) -> None:
+        """Cut the connection so that the client sees that the reply is not whole."""
+        self.state = State.CLOSED
+        self.transport.abort()
+
+    def _refuse(self, error: GatewayError, head: RequestHead | None) -> None:
+        self.transport.write(self.front.application.refuse(self, error, head))
+        self.linger()

@@ -1,0 +1,324 @@
+"""A connection that we opened to an upstream: one request at a time, its reply back to whoever waits for it.
+
+    IDLE --send()--> SENT --final head--> BODY --end of body--> IDLE | CLOSED
+                       \\--101--> TUNNEL
+
+Replies are cut by our own count, so that bytes beyond the end of one can never begin another: they close the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from fastproxy.errors import UpstreamFailed
+from fastproxy.wire.chunked import ChunkError, ChunkReader
+from fastproxy.wire.deadlines import NEVER
+from fastproxy.wire.reply_head import Framing, ReplyHead, parse_reply, read_known_reply
+
+if TYPE_CHECKING:
+    from fastproxy.wire.pool import Pool
+
+MAX_REPLY_HEAD: Final = 131072
+MAX_INTERIM: Final = 16
+
+
+class Phase(Enum):
+    """What the next byte from the upstream means."""
+
+    IDLE = "idle"
+    SENT = "sent"
+    BODY = "body"
+    TUNNEL = "tunnel"
+    CLOSED = "closed"
+
+
+class Waiter(Protocol):
+    """Who waits for a reply. `reply_head` gets the final head; the body is then in `Outbound.pending` and still to come."""
+
+    def reply_head(self, head: ReplyHead) -> None: ...
+    def interim(self, status: int) -> None: ...
+    def reply_piece(self, piece: bytes, whole_chunks: bytes | None) -> None: ...
+    def reply_end(self) -> None: ...
+    def reply_failed(self, error: UpstreamFailed) -> None: ...
+    def upstream_paused(self) -> None: ...
+    def upstream_resumed(self) -> None: ...
+
+
+class Outbound(asyncio.Protocol):
+    """One upstream connection, owned by its pool when idle and by one waiter otherwise."""
+
+    __slots__ = ("_chunks", "_head", "_interims", "_to_head", "born", "counted", "deadline", "framing", "got_bytes", "left",
+                 "generation", "pending", "phase", "pool", "reused", "reusable", "total_deadline", "transport", "waiter")  # fmt: skip
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.transport = cast("asyncio.Transport", None)  # set by connection_made
+        self.phase = Phase.IDLE
+        self.waiter: Waiter | None = None
+        self.deadline = NEVER
+        self.total_deadline = NEVER
+        self.generation = pool.generation
+        self.born = pool.deadlines.now
+        self.counted = False  # among the pool's open connections
+        self.reused = False  # this exchange is not the first on this connection
+        self.reusable = False
+        self.got_bytes = False  # of the present reply
+        self.framing = Framing.NONE
+        self.left = 0  # bytes of a body of known length still to come
+        self.pending = b""  # body bytes that came with the head
+        self._head = b""
+        self._to_head = False
+        self._interims = 0
+        self._chunks: ChunkReader | None = None
+
+    def __repr__(self) -> str:
+        return f"<Outbound {self.phase.value} to {self.pool.origin}>"
+
+    # --- sending --------------------------------------------------------------------------------------------------
+
+    def expect(self, waiter: Waiter, to_head_request: bool) -> None:
+        """Say who waits for the reply to what is about to be written. The caller then writes to `transport`."""
+        now, limits = self.pool.deadlines.now, self.pool.limits
+        self.waiter = waiter
+        self.phase = Phase.SENT
+        self._to_head = to_head_request
+        self.got_bytes = False
+        self.total_deadline = now + limits.total_timeout
+        self.deadline = now + limits.first_byte_timeout
+
+    def touch(self) -> None:
+        """The request is still being sent: the reply is not overdue."""
+        self.deadline = min(self.pool.deadlines.now + self.pool.limits.first_byte_timeout, self.total_deadline)
+
+    # --- from the transport ---------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.pool.deadlines.live.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.phase is Phase.BODY:
+            self._read_body(data)
+        elif self.phase is Phase.SENT:
+            self.got_bytes = True
+            reading = self.pool.reading
+            if reading is not None and not self._to_head and not self._head:
+                # The warm path: an origin repeats the names of its last reply.
+                head = read_known_reply(reading, data)
+                if head is not None:
+                    self._take_head(head, data[head.size :])
+                    return
+            self._read_head(self._head + data if self._head else data)
+        else:
+            self.close()  # nobody asked for these bytes (RFC 9112 9.2): they must never answer a later request
+
+    def eof_received(self) -> bool:
+        if self.phase is Phase.BODY and self.framing is Framing.UNTIL_CLOSE:
+            self._end()
+        elif self.phase in (Phase.SENT, Phase.BODY):
+            self._fail(self._broken("closed the connection"))
+        else:
+            self.phase = Phase.CLOSED
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        pool = self.pool
+        pool.deadlines.live.discard(self)
+        if self.phase in (Phase.SENT, Phase.BODY, Phase.TUNNEL):
+            self._fail(self._broken("reset the connection" if error else "closed the connection"))
+        self.phase = Phase.CLOSED
+        pool.gone(self)
+
+    def pause_writing(self) -> None:
+        if self.waiter is not None:
+            self.waiter.upstream_paused()
+
+    def resume_writing(self) -> None:
+        if self.waiter is not None:
+            self.waiter.upstream_resumed()
+
+    def expire(self) -> None:
+        """Idle too long, or the upstream is too slow."""
+        if self.waiter is None:
+            self.close()
+            return
+        what = "the first byte of its reply" if self.phase is Phase.SENT else "more of its reply"
+        limits = self.pool.limits
+        seconds = limits.first_byte_timeout if self.phase is Phase.SENT else limits.stream_idle_timeout
+        text = f"the upstream sent nothing for {seconds:g} s where {what} was due"
+        if self.pool.deadlines.now >= self.total_deadline:
+            text = f"the exchange took more than {limits.total_timeout:g} s"
+        self._fail(UpstreamFailed(text, status=504, kind="upstream_timeout"))
+
+    # --- heads ----------------------------------------------------------------------------------------------------
+
+    def _read_head(self, data: bytes) -> None:
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end < 0 or end > MAX_REPLY_HEAD:
+                self._await_head(data)
+                return
+            try:
+                head = parse_reply(data if end + 4 == len(data) else data[: end + 4], self._to_head)
+            except UpstreamFailed as error:
+                self._fail(error)
+                return
+            data = data[end + 4 :]
+            if head.status >= 200 or head.status == 101:
+                break
+            self._interims += 1
+            if self._interims > MAX_INTERIM:
+                self._fail(UpstreamFailed(f"more than {MAX_INTERIM} interim replies"))
+                return
+            assert self.waiter is not None
+            self.waiter.interim(head.status)
+        self._head = b""
+        self._take_head(head, data)
+
+    def _await_head(self, data: bytes) -> None:
+        if len(data) > MAX_REPLY_HEAD:
+            self._fail(UpstreamFailed(f"a reply head of more than {MAX_REPLY_HEAD} bytes"))
+        elif not b"HTTP/1.".startswith(data[:7]):
+            self._fail(UpstreamFailed("a reply that does not begin with HTTP/1."))
+        else:
+            self._head = data
+
+    def _take_head(self, head: ReplyHead, rest: bytes) -> None:
+        """Frame the body, then wake who waits. What came with the head is left in `pending`."""
+        waiter = self.waiter
+        assert waiter is not None
+        self.framing = framing = head.framing
+        self.reusable = head.keep_alive
+        if framing is Framing.LENGTH and head.length == len(rest):
+            self._complete()
+        else:
+            rest = self._begin_body(head, rest)
+        self.pending = rest
+        waiter.reply_head(head)
+
+    def _begin_body(self, head: ReplyHead, rest: bytes) -> bytes:
+        """Set up for what is still to come; return the part of `rest` that belongs to this reply."""
+        pool = self.pool
+        framing = head.framing
+        self.phase = Phase.BODY
+        self.deadline = min(pool.deadlines.now + pool.limits.stream_idle_timeout, self.total_deadline)
+        if framing is Framing.CHUNKED:
+            self._chunks = ChunkReader()
+        elif framing is Framing.TUNNEL:
+            self.phase = Phase.TUNNEL
+            self.deadline = NEVER
+        elif framing is not Framing.UNTIL_CLOSE:
+            self.left = head.length - len(rest)
+            if self.left <= 0:
+                self.reusable = self.reusable and not self.left  # bytes beyond the end poison the connection
+                self._complete()
+                return rest[: head.length]
+        return rest
+
+    def _complete(self) -> None:
+        """All of the reply is here: no later byte belongs to it."""
+        self.phase = Phase.IDLE
+        self.waiter = None
+        self.deadline = NEVER
+        self._interims = 0
+
+    # --- bodies ---------------------------------------------------------------------------------------------------
+
+    def stream(self) -> None:
+        """Deliver `pending` and then everything that comes, piece by piece, to the waiter."""
+        rest, self.pending = self.pending, b""
+        if rest:
+            self._read_body(rest)
+
+    def _read_body(self, data: bytes) -> None:
+        waiter = self.waiter
+        if waiter is None:
+            return
+        pool = self.pool
+        deadline = pool.deadlines.now + pool.limits.stream_idle_timeout
+        self.deadline = deadline if deadline < self.total_deadline else self.total_deadline
+        framing = self.framing
+        if framing is Framing.CHUNKED:
+            self._read_chunks(waiter, data)
+        elif framing is Framing.LENGTH:
+            self._read_counted(waiter, data)
+        else:
+            waiter.reply_piece(data, None)
+
+    def _read_counted(self, waiter: Waiter, data: bytes) -> None:
+        self.left -= len(data)
+        if self.left > 0:
+            waiter.reply_piece(data, None)
+            return
+        if self.left < 0:
+            self.reusable = False
+            data = data[: self.left]
+        waiter.reply_piece(data, None)
+        self._end()
+
+    def _read_chunks(self, waiter: Waiter, data: bytes) -> None:
+        chunks = self._chunks
+        assert chunks is not None
+        try:
+            spans = chunks.feed(data)
+        except ChunkError as error:
+            self._fail(UpstreamFailed(f"unreadable chunked reply: {error}", kind="upstream_truncated"))
+            return
+        if chunks.end < len(data):
+            self.reusable = False
+            data = data[: chunks.end]
+        if spans:
+            first, last = spans[0]
+            piece = data[first:last] if len(spans) == 1 else b"".join([data[first:last] for first, last in spans])
+            waiter.reply_piece(piece, data if chunks.whole and not chunks.done else None)
+        if chunks.done:
+            self._end()
+
+    def _end(self) -> None:
+        waiter = self.waiter
+        if self.framing is Framing.UNTIL_CLOSE:
+            self.reusable = False
+        self._chunks = None
+        self._complete()
+        if waiter is not None:
+            waiter.reply_end()
+
+    def body_moved(self, count: int) -> None:
+        """A pump has moved `count` bytes of a counted body."""
+        self.left -= count
+        pool = self.pool
+        self.deadline = min(pool.deadlines.now + pool.limits.stream_idle_timeout, self.total_deadline)
+
+    def body_pumped(self) -> None:
+        """A pump has moved the last byte."""
+        self._end()
+
+    # --- ends -----------------------------------------------------------------------------------------------------
+
+    def _broken(self, what: str) -> UpstreamFailed:
+        if self.phase is not Phase.SENT:
+            return UpstreamFailed(f"the upstream {what} in the middle of its reply", kind="upstream_truncated")
+        where = "in its reply head" if self.got_bytes else "before a reply"
+        return UpstreamFailed(f"the upstream {what} {where}")
+
+    def _fail(self, error: UpstreamFailed) -> None:
+        waiter, self.waiter = self.waiter, None
+        self.phase = Phase.CLOSED
+        self.reusable = False
+        self.transport.abort()
+        if waiter is not None:
+            waiter.reply_failed(error)
+
+    def cancel(self) -> None:
+        """Nobody wants the rest of the reply."""
+        self.waiter = None
+        self.reusable = False
+        self.phase = Phase.CLOSED
+        self.transport.abort()
+
+    def close(self) -> None:
+        self.phase = Phase.CLOSED
+        self.reusable = False
+        self.transport.close()

@@ -1,0 +1,101 @@
+"""Moving the bytes of large bodies and tunnels from one connection to the other without copying them in Python.
+
+A pump takes the place of the source's protocol. Reads land in one buffer per worker; a memoryview of what was read goes
+to the sink's transport, which writes it at once. If the kernel did not take all of it, the view is still in the sink's
+queue, so the buffer changes owner: the worker gets a fresh one (bench/micro/test_pump.py shows the corruption otherwise).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+BUFFER_BYTES: Final = 65536  # also the most that one slow reader can hold
+WRITE_HIGH_BYTES: Final = 65536  # a transport's limit outside of pumps
+
+
+class Reservoir:
+    """The receive buffer that all pumps of a worker share; between two reads nobody owns it."""
+
+    __slots__ = ("view",)
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(BUFFER_BYTES))
+
+    def renew(self) -> None:
+        self.view = memoryview(bytearray(BUFFER_BYTES))
+
+
+class Pump(asyncio.BufferedProtocol):
+    """Relays `left` bytes (or everything, when it is -1) from `source` to `sink`.
+
+    `moved(count)` is called per read, `done(error)` once: with None at the end of a counted body or at the source's EOF,
+    with the error when the source breaks. The caller installs the next protocol.
+    """
+
+    __slots__ = ("_done", "_reservoir", "_view", "left", "moved", "original", "sink", "source")
+
+    def __init__(
+        self,
+        source: asyncio.Transport,
+        sink: asyncio.Transport,
+        left: int,
+        reservoir: Reservoir,
+        moved: Callable[[int], None],
+        done: Callable[[Exception | None, bool], None],
+    ) -> None:
+        self.source = source
+        self.sink = sink
+        self.left = left
+        self.moved = moved
+        self._done = done
+        self._reservoir = reservoir
+        self._view = reservoir.view
+        self.original = source.get_protocol()
+
+    def start(self) -> None:
+        """Take over the source's reads. uvloop picks the read callback when reading starts, hence the pause."""
+        self.sink.set_write_buffer_limits(high=0)
+        self.source.pause_reading()
+        self.source.set_protocol(self)
+        self.source.resume_reading()
+
+    def stop(self) -> None:
+        """Give the reads back to the protocol that had them."""
+        self.sink.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        if not self.source.is_closing():
+            self.source.pause_reading()
+            self.source.set_protocol(self.original)
+            self.source.resume_reading()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        view = self._view = self._reservoir.view
+        return view[: self.left] if 0 <= self.left < BUFFER_BYTES else view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.sink.write(self._view[:nbytes])
+        if self.sink.get_write_buffer_size():
+            self._reservoir.renew()
+        self.moved(nbytes)
+        if self.left > 0:
+            self.left -= nbytes
+            if not self.left:
+                self.stop()
+                self._done(None, False)
+
+    def eof_received(self) -> bool:
+        self._done(None, True)
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.sink.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        # The protocol below keeps its own books of open connections; it must hear of the end as well.
+        original: asyncio.BaseProtocol = self.original
+        original.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        self.original.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.original.resume_writing()

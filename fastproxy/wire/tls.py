@@ -1,0 +1,241 @@
+"""TLS on a plain uvloop transport: one pump of `ssl.MemoryBIO`s for both sides.
+
+`TlsTransport` is a protocol towards the socket and a transport towards the HTTP protocol inside it, so inbound and
+outbound connections do not know whether they are encrypted. uvloop's own TLS transport costs up to 10 % more per request
+(it asks OpenSSL for more after every read) and twice the memory under churn; tuning.md has the figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterable
+from typing import Any, Final, cast
+
+from fastproxy.wire.deadlines import NEVER, Deadlines
+
+READ_BYTES: Final = 65536
+
+Data = bytes | bytearray | memoryview
+
+
+class TlsTransport(asyncio.Transport, asyncio.Protocol):
+    """Encrypts what the inner protocol writes, decrypts what the socket reads.
+
+    `connected` is called with None when the handshake is over, or with the error that ended it. The inner protocol's
+    `connection_made` runs just before it.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        inner: asyncio.Protocol,
+        deadlines: Deadlines,
+        *,
+        timeout: float,
+        server_name: str | None = None,
+        connected: Callable[[Exception | None], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._ssl: ssl.SSLObject | None = context.wrap_bio(
+            self._incoming, self._outgoing, server_side=server_name is None, server_hostname=server_name
+        )
+        self._inner: Any = inner
+        self._buffered = isinstance(inner, asyncio.BufferedProtocol)
+        self._raw = cast("asyncio.Transport", None)  # set by connection_made
+        self._deadlines = deadlines
+        self._open = False
+        self._closing = False
+        self._connected = connected
+        self.deadline = deadlines.now + timeout
+
+    # --- protocol: from the socket --------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._raw = cast("asyncio.Transport", transport)
+        self._deadlines.live.add(self)
+        self._handshake()
+
+    def data_received(self, data: bytes) -> None:
+        self._incoming.write(data)
+        if self._open:
+            self._decrypt()
+        else:
+            self._handshake()
+
+    def eof_received(self) -> bool:
+        # FIN without close_notify: what was read may be cut short, so this is an error, not an end.
+        self._raw.abort()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._deadlines.live.discard(self)
+        inner, self._inner = self._inner, None
+        self._ssl = None  # breaks the reference cycle; waiting for the collector costs 50 MB under churn
+        self._finish_connecting(error or ConnectionResetError("closed during the tls handshake"))
+        if inner is not None and self._open:
+            self._open = False
+            inner.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        if self._inner is not None:
+            self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._inner is not None:
+            self._inner.resume_writing()
+
+    def expire(self) -> None:
+        """The handshake took too long."""
+        self._finish_connecting(TimeoutError("the tls handshake took too long"))
+        self._raw.abort()
+
+    # --- the pump -------------------------------------------------------------------------------------------------
+
+    def _handshake(self) -> None:
+        assert self._ssl is not None
+        try:
+            self._ssl.do_handshake()
+        except ssl.SSLWantReadError:
+            self._flush()
+            return
+        except ssl.SSLError as error:
+            self._flush()  # the alert tells the peer why
+            self._finish_connecting(error)
+            self._raw.close()
+            return
+        self._flush()
+        self._open = True
+        self.deadline = NEVER
+        self._deadlines.live.discard(self)
+        self._inner.connection_made(self)
+        self._finish_connecting(None)
+        if self._incoming.pending:
+            self._decrypt()
+
+    def _finish_connecting(self, error: Exception | None) -> None:
+        connected, self._connected = self._connected, None
+        if connected is not None:
+            connected(error)
+
+    def _decrypt(self) -> None:
+        """Hand over all that can be decrypted. An extra read that ends in SSLWantReadError costs 1 us: look first."""
+        incoming = self._incoming
+        while (engine := self._ssl) is not None and self._inner is not None:
+            try:
+                if self._buffered:
+                    view = self._inner.get_buffer(-1)
+                    count = cast("int", engine.read(len(view), view))  # typeshed knows only the form without a buffer
+                    if count:
+                        self._inner.buffer_updated(count)
+                else:
+                    data = engine.read(READ_BYTES)
+                    count = len(data)
+                    if count:
+                        self._inner.data_received(data)
+            except ssl.SSLWantReadError:
+                break
+            except ssl.SSLError:
+                self._raw.abort()
+                return
+            if not count:
+                self._peer_closed()
+                return
+            if not incoming.pending and not engine.pending():
+                break
+        if self._outgoing.pending:
+            self._flush()
+
+    def _peer_closed(self) -> None:
+        """close_notify: the true end of what the peer sends."""
+        if self._inner is not None and not self._inner.eof_received():
+            self.close()
+
+    def _flush(self) -> None:
+        if self._outgoing.pending and not self._raw.is_closing():
+            self._raw.write(self._outgoing.read())
+
+    # --- transport: from the inner protocol -----------------------------------------------------------------------
+
+    def write(self, data: Data) -> None:
+        if self._ssl is None or self._closing:
+            return
+        self._ssl.write(data)
+        self._raw.write(self._outgoing.read())
+
+    def writelines(self, list_of_data: Iterable[Data]) -> None:
+        self.write(b"".join(list_of_data))
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Send close_notify and close once everything is written."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._ssl is not None and self._open:
+            try:
+                self._ssl.unwrap()
+            except ssl.SSLError:
+                pass  # the peer's close_notify is not waited for
+            self._flush()
+        self._raw.close()
+
+    def abort(self) -> None:
+        self._closing = True
+        self._raw.abort()
+
+    def is_closing(self) -> bool:
+        return self._closing or self._raw.is_closing()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._inner = protocol
+        self._buffered = isinstance(protocol, asyncio.BufferedProtocol)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return cast("asyncio.BaseProtocol", self._inner)
+
+    def pause_reading(self) -> None:
+        self._raw.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._raw.resume_reading()
+
+    def is_reading(self) -> bool:
+        return self._raw.is_reading()
+
+    def get_write_buffer_size(self) -> int:
+        return self._raw.get_write_buffer_size()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        # Encryption copies, so the pump's immediate-write mode (high = 0) has nothing to protect here.
+        if high != 0:
+            self._raw.set_write_buffer_limits(high, low)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        if name == "ssl_object":
+            return self._ssl
+        return self._raw.get_extra_info(name, default)
+
+
+def server_context(cert: str, key: str) -> ssl.SSLContext:
+    """A context for clients' connections. Raises: OSError, ssl.SSLError when the files cannot be used."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(cert, key)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def client_context(ca_file: str | None = None, *, verify: bool = True) -> ssl.SSLContext:
+    """A context for upstreams: verified against the system's roots, or against `ca_file` alone."""
+    context = ssl.create_default_context(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
