@@ -1,0 +1,1 @@
+"""fastproxy: a gateway in front of AI providers, and an edge proxy. Start reading at gateway/serve.py."""
