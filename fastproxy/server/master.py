@@ -24,20 +24,17 @@ from typing import TYPE_CHECKING, Final
 from fastproxy.errors import ConfigError
 from fastproxy.server.crew import DEADLY_FAILURES
 from fastproxy.server.plan import ExitCode
-from fastproxy.server.upgrade import Progress, Successor
 from fastproxy.shared import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from socket import socket
 
     from fastproxy.server.crew import Crew
+    from fastproxy.server.handover import Handover
     from fastproxy.server.notify import Notifier
-    from fastproxy.server.pidfile import PidFile
     from fastproxy.server.plan import MasterPlan
     from fastproxy.server.signals import SignalQueue
     from fastproxy.server.sockets import Listeners
-    from fastproxy.server.upgrade import Predecessor
     from fastproxy.shared.board import Board
 
 TICK_S: Final = 0.1
@@ -63,27 +60,14 @@ class Tools:
     board: Board
     signals: SignalQueue
     notifier: Notifier
-
-
-@dataclass(slots=True)
-class Claim:
-    """Our pid file; it counts only when there is no predecessor (any more)."""
-
-    pid_file: PidFile
-    predecessor: Predecessor | None
-
-    @property
-    def is_ours(self) -> bool:
-        return self.predecessor is None
+    handover: Handover
 
 
 class Master:
-    __slots__ = ("_actions", "_born", "_claim", "_column", "_exit_code", "_is_up", "_phase", "_successor", "_tools")
+    __slots__ = ("_actions", "_born", "_column", "_exit_code", "_is_up", "_phase", "_tools")
 
-    def __init__(self, tools: Tools, claim: Claim) -> None:
+    def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._claim = claim
-        self._successor: Successor | None = None
         self._column = tools.crew.children.arena.column(rows.MASTER_COLUMN)
         self._phase = Phase.RUNNING
         self._is_up = False
@@ -102,18 +86,20 @@ class Master:
 
     def run(self) -> ExitCode:
         """Live until everybody is gone."""
-        self._tools.crew.private = self._links()
-        self._tools.crew.start()
+        tools = self._tools
+        tools.crew.private = tools.handover.links()
+        tools.crew.start()
         while self._phase is not Phase.GONE:
-            tick = RESTLESS_TICK_S if self._tools.crew.is_restless else TICK_S
-            for number in self._tools.signals.wait(tick, self._links()):
+            tick = RESTLESS_TICK_S if tools.crew.is_restless else TICK_S
+            for number in tools.signals.wait(tick, tools.handover.links()):
                 self._act(number)
+            tools.crew.private = tools.handover.links()
             self._turn(time.monotonic())
         return self._exit_code
 
     def close_sockets(self) -> None:
         """The paths of Unix sockets stay when another master, older or younger, lives on them."""
-        self._tools.listeners.close(unlink=self._claim.is_ours and not self._has_handed_over)
+        self._tools.listeners.close(unlink=self._tools.handover.is_alone)
 
     # --- signals -------------------------------------------------------------------------------------------------
 
@@ -132,7 +118,7 @@ class Master:
             return
         _log.info("draining, for at most %.0f s", self._tools.plan.drain_timeout)
         self._tools.notifier.stopping()
-        self._abandon_successor()
+        self._tools.handover.abandon(time.monotonic())
         self._leave()
 
     def _interrupt(self) -> None:
@@ -147,7 +133,7 @@ class Master:
             return
         _log.info("stopping now")
         self._tools.notifier.stopping()
-        self._abandon_successor()
+        self._tools.handover.abandon(time.monotonic())
         self._phase = Phase.STOPPING
         self._tools.crew.quit(time.monotonic())
 
@@ -166,17 +152,11 @@ class Master:
         self._tools.notifier.ready("serving")
 
     def _upgrade(self) -> None:
-        if self._phase is not Phase.RUNNING or not self._is_up or not self._claim.is_ours:
+        if self._phase is not Phase.RUNNING or not self._is_up:
             _log.warning("upgrade refused: not in full service")
-        elif self._successor is not None:
-            _log.warning("upgrade refused: one is under way, pid %d", self._successor.pid)
-        elif os.getpid() == 1:
-            _log.warning("upgrade refused: process 1 cannot leave without ending its container")
-        else:
-            tools = self._tools
-            self._successor = Successor.start(tools.plan, tools.listeners, tools.signals, time.monotonic())
-            tools.crew.private = self._links()
-            _log.info("upgrade: new master started, pid %d", self._successor.pid)
+            return
+        tools = self._tools
+        tools.handover.start(tools.plan, tools.listeners, tools.signals, time.monotonic())
 
     def _more(self) -> None:
         if self._phase is Phase.RUNNING:
@@ -196,8 +176,7 @@ class Master:
         if self._phase is Phase.RUNNING:
             crew.mend(now)
             self._watch_start(now)
-            self._watch_successor(now, strangers)
-            self._watch_predecessor()
+            self._watch_handover(now, strangers)
         else:
             self._watch_end(now)
 
@@ -222,40 +201,15 @@ class Master:
         bound = tools.listeners.bound(workers)
         places = ", ".join(f"{role} on {' and '.join(where)}" for role, where in bound.items())
         _log.info("ready after %.2f s, pid %d: %s", now - self._born, os.getpid(), places or "no sockets")
-        if self._claim.predecessor is not None:
-            self._claim.predecessor.report_ready()
-        else:
+        if not tools.handover.report_ready():
             tools.notifier.ready("serving")
             tools.plan.announce(bound)
 
-    def _watch_successor(self, now: float, strangers: dict[int, str]) -> None:
-        successor = self._successor
-        if successor is None:
-            return
-        if successor.pid in strangers:
-            _log.error("upgrade failed: new master (pid %d) died, %s", successor.pid, strangers[successor.pid])
-            self._forget_successor()
-            return
-        progress = successor.progress(now)
-        if progress is Progress.LATE:
-            _log.error("upgrade failed: new master (pid %d) was not ready in time", successor.pid)
-            successor.give_up(now)
-        elif progress is Progress.READY:
-            _log.info("upgrade: new master (pid %d) is ready, draining", successor.pid)
-            self._tools.notifier.main_pid(successor.pid)
-            successor.go()
+    def _watch_handover(self, now: float, strangers: dict[int, str]) -> None:
+        if self._tools.handover.look_back() and self._is_up:
+            self._tools.notifier.ready("serving")
+        if self._tools.handover.look_ahead(now, strangers):
             self._leave()
-
-    def _watch_predecessor(self) -> None:
-        predecessor = self._claim.predecessor
-        if predecessor is not None and predecessor.has_left():
-            predecessor.link.close()
-            self._claim.predecessor = None
-            self._claim.pid_file.install()
-            self._tools.crew.private = self._links()
-            if self._is_up:
-                self._tools.notifier.ready("serving")
-            _log.info("upgrade: pid %d is the master now", os.getpid())
 
     def _watch_end(self, now: float) -> None:
         crew = self._tools.crew
@@ -266,35 +220,12 @@ class Master:
 
     # --- private -------------------------------------------------------------------------------------------------
 
-    @property
-    def _has_handed_over(self) -> bool:
-        return self._successor is not None and self._phase is not Phase.RUNNING
-
     def _leave(self) -> None:
         """Start to drain. Our copies of the sockets go at once: a worker that has stopped was the last to hold them."""
         now = time.monotonic()
         self._phase = Phase.DRAINING
         self._column[rows.STATE] = rows.DRAINING
         self._tools.crew.drain_workers(now)
-        if self._has_handed_over:
+        if self._tools.handover.is_done:
             self._tools.crew.drain_others(now, only_first=True)
         self.close_sockets()
-
-    def _abandon_successor(self) -> None:
-        """Whoever stops the gateway means the one that is about to replace us, too."""
-        if self._successor is not None and not self._has_handed_over:
-            self._successor.give_up(time.monotonic())
-            self._forget_successor()
-
-    def _forget_successor(self) -> None:
-        if self._successor is not None:
-            self._successor.link.close()
-        self._successor = None
-        self._tools.crew.private = self._links()
-
-    def _links(self) -> list[socket]:
-        """Sockets that are the master's alone, to watch and to keep from the children."""
-        found = [] if self._successor is None or self._phase is not Phase.RUNNING else [self._successor.link]
-        if self._claim.predecessor is not None:
-            found.append(self._claim.predecessor.link)
-        return found

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from fastproxy.server.children import Children, Place
 from fastproxy.server.crew import Crew
+from fastproxy.server.handover import Handover
 from fastproxy.server.inherited import inherit
-from fastproxy.server.master import Claim, Master, Tools
+from fastproxy.server.master import Master, Tools
 from fastproxy.server.notify import Notifier
 from fastproxy.server.pidfile import PidFile, StateDirTrouble
 from fastproxy.server.signals import SignalQueue
@@ -52,21 +53,20 @@ def run_master(plan: MasterPlan) -> ExitCode:
         listeners = open_listeners(plan, inherited, ORPHANS_LEAVE_S if pid_file.was_stale else 0.0)
         arena = _open_arena(plan, listeners, is_only_master=predecessor is None)
         try:
-            return _serve(plan, listeners, arena, Claim(pid_file, predecessor))
+            return _serve(plan, listeners, arena, Handover(pid_file, predecessor, Notifier(plan.environ, os.getpid())))
         finally:
             arena.unlink()
     finally:
         pid_file.release()
 
 
-def _serve(plan: MasterPlan, listeners: Listeners, arena: Arena, claim: Claim) -> ExitCode:
+def _serve(plan: MasterPlan, listeners: Listeners, arena: Arena, handover: Handover) -> ExitCode:
     signals = SignalQueue()
     board = Board(arena.column(rows.MASTER_COLUMN))
     board.publish(plan.snapshot)
     children = Children(arena, _places(plan, len(listeners.slots), arena))
     crew = Crew(plan, Nursery(children, listeners, board, signals, plan.pin), time.monotonic())
-    notifier = Notifier(plan.environ, os.getpid())
-    master = Master(Tools(plan, crew, listeners, board, signals, notifier), claim)
+    master = Master(Tools(plan, crew, listeners, board, signals, handover.notifier, handover))
     # what exists now is shared with all children: keep the collector from touching (and so copying) it in each of them
     gc.collect()
     gc.freeze()
