@@ -6,8 +6,8 @@ at. A name that stands twice on the top level is refused: two readers may disagr
 checks permissions must not be the one who is wrong.
 
 How duplicates are found: msgspec splits the top level into name -> raw value, last one wins. If putting these together
-again gives the body, byte for byte, then nothing was lost (0.15 us; compact bodies of the SDKs). Otherwise `_members`
-walks the body along the values that msgspec found. Bodies too large to be split blindly (a million tiny members would
+again gives the body, byte for byte, then nothing was lost (0.2 us). Otherwise `_members` walks the body along the values
+that msgspec found. Bodies too large to be split blindly (a million tiny members would
 take 23 times their size in memory) are read with a hook that counts the names as they come.
 """
 
@@ -35,6 +35,7 @@ _text = msgspec.json.Decoder(str).decode
 # possessive, so that no body can make it go back
 _NAME: Final = re.compile(rb'[ \t\n\r]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\n\r]*+:[ \t\n\r]*+', re.DOTALL)
 _NEXT: Final = re.compile(rb"[ \t\n\r]*+([,}])")
+_MODEL_FIRST: Final = re.compile(rb'\{"model": ?(?=")')
 _START: Final = re.compile(rb"[ \t\n\r]*+\{")
 _KINDS: Final = {
     b'"': "a string",
@@ -61,7 +62,7 @@ class _Name(str):
 
 
 def peek(body: bytes) -> Peek:
-    """Model and stream flag of a JSON object; None when absent or null. 0.8 us for 0.5 KB, 17 us for 42 KB.
+    """Model and stream flag of a JSON object; None when absent or null. 1.0 us for 0.5 KB, 17 us for 45 KB.
 
     Raises: FormatError for anything that is not one JSON object, for a name that stands twice, and for a `model` or
     `stream` of the wrong type. Texts that routing does not need are not checked for valid UTF-8.
@@ -70,7 +71,7 @@ def peek(body: bytes) -> Peek:
         fields = _split(body) if len(body) <= _SPLIT_BLINDLY_BYTES else _split_counting(body)
         if len(fields) > MAX_MEMBERS:
             raise FormatError(_TOO_MANY)
-        if len(body) <= _SPLIT_BLINDLY_BYTES and _join(fields) != body:
+        if len(body) <= _SPLIT_BLINDLY_BYTES and not _is_plain(body, fields):
             for _ in _members(body, fields):
                 pass
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -90,10 +91,22 @@ def rename(body: bytes, new_model: str, peeked: Peek | None = None) -> bytes:
     fields = (peeked or peek(body)).fields
     if "model" not in fields:
         return body
-    for name, start, end in _members(body, fields):
-        if name == "model":
-            return b"".join((body[:start], _join(new_model), body[end:]))
-    raise AssertionError("msgspec saw a model that the walk did not")
+    first = _MODEL_FIRST.match(body)
+    if first is not None:  # as most SDKs write it: 1.2 us against 2.4 us
+        start, end = first.end(), first.end() + len(bytes(fields["model"]))
+    else:
+        start, end = next((start, end) for name, start, end in _members(body, fields) if name == "model")
+    view = memoryview(body)
+    return b"".join((view[:start], _join(new_model), view[end:]))
+
+
+def _is_plain(body: bytes, fields: _Fields) -> bool:
+    """Whether `fields` put together are the body, in one of the two ways in which nearly all clients write JSON."""
+    name_end = body.find(b'"', 2)
+    if body[name_end + 1 : name_end + 3] != b": ":
+        return _join(fields) == body
+    spaced = b", ".join([b'"%b": %b' % (name.encode(), value) for name, value in fields.items()])
+    return b"{%b}" % spaced == body
 
 
 def _members(body: bytes, fields: _Fields) -> Iterator[tuple[str, int, int]]:
@@ -111,9 +124,9 @@ def _members(body: bytes, fields: _Fields) -> Iterator[tuple[str, int, int]]:
         if found is None:
             raise FormatError(f"malformed name (byte {at})")
         name, start = _text(found[1]), found.end()
-        value = memoryview(fields[name])
+        value = bytes(fields[name])
         follows = _NEXT.match(body, start + len(value))
-        if name in seen or follows is None or memoryview(body)[start : start + len(value)] != value:
+        if name in seen or follows is None or not body.startswith(value, start):
             raise FormatError(f"field '{name[:64]}' stands twice")
         seen.add(name)
         yield name, start, start + len(value)

@@ -165,7 +165,7 @@ def _data_lines(text: bytes, *, is_cut: bool) -> Iterator[Piece]:
 
 
 def _elements(text: bytes, *, is_cut: bool) -> Iterator[Piece]:
-    """The elements of Gemini's array, last first. Google starts each on a line of its own and indents what is inside."""
+    """The elements of Gemini's array, last first. Google begins each on its own line and indents the inside."""
     text = text.strip()
     ended = text.endswith(b"]")
     first, *others = _BETWEEN.split(text.removesuffix(b"]"))

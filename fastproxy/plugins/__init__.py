@@ -1,1 +1,1 @@
-
+"""Plugins, one file each. None in this version."""

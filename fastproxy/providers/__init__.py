@@ -1,1 +1,1 @@
-
+"""The vendor catalogue: mostly data."""
