@@ -1,1 +1,1 @@
-
+"""The mock provider and, later, the load harness."""
