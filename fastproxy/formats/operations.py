@@ -75,9 +75,7 @@ _TABLE: Final = {b"POST": _POST, b"GET": _GET, b"HEAD": _GET, b"DELETE": _DELETE
 
 # Where a path below "/v1/" may begin, and where a bare one may: whatever begins otherwise is not of this entry.
 _GEMINI_VERSIONS: Final = (b"v1beta", b"v1alpha")
-_BARE: Final = frozenset(
-    (*(pattern.partition("/")[0].encode() for pattern in (*_POST, *_GET, *_DELETE)), b"models")
-)  # fmt: skip
+_BARE: Final = frozenset(pattern.partition("/")[0].encode() for pattern in (*_POST, *_GET, *_DELETE))
 _PREFIXES: Final = (b"/v1beta/openai/", b"/v1/v1/", b"/v1/", b"/")
 _VERBS: Final = frozenset(
     ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents", "generateAnswer",
@@ -137,9 +135,8 @@ def find(method: bytes, path: bytes) -> Operation | None:
     query = question + query
     if first == b"v1":
         # /v1/v1 is what Anthropic's SDK makes of a base URL that already has the version
-        return _of_openai(method, rest[3:] if rest[:3] == b"v1/" else rest, query) or _of_interactions(
-            method, rest, query
-        )
+        below = rest[3:] if rest[:3] == b"v1/" else rest
+        return _of_openai(method, below, query) or _of_interactions(method, rest, query)
     if first in _GEMINI_VERSIONS:
         if rest[:7] == b"openai/":  # where Google serves OpenAI's format
             return _of_openai(method, rest[7:], query)
@@ -197,7 +194,7 @@ def _of_interactions(method: bytes, rest: bytes, query: bytes) -> Operation | No
 def _listed(table: dict[str, tuple[str, str]], rest: bytes, query: bytes) -> Operation | None:
     """An operation of the table, by its exact path or with its second segment as an id."""
     pattern = _text(rest)
-    entry = table.get(pattern)
+    entry = table.get(pattern) if b"*" not in rest else None
     if entry is None:
         pattern = _with_star(rest)
         entry = table.get(pattern)

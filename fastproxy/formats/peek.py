@@ -6,9 +6,9 @@ at. A name that stands twice on the top level is refused: two readers may disagr
 checks permissions must not be the one who is wrong.
 
 How duplicates are found: msgspec splits the top level into name -> raw value, last one wins. If putting these together
-again gives the body, byte for byte, then nothing was lost (0.2 us). Otherwise `_members` walks the body along the values
-that msgspec found. Bodies too large to be split blindly (a million tiny members would
-take 23 times their size in memory) are read with a hook that counts the names as they come.
+again gives the body, byte for byte, then nothing was lost (0.2 us). Otherwise `_members` walks the body along the
+values that msgspec found. Bodies too large to be split blindly (a million tiny members would take 23 times their size
+in memory) are read with a hook that counts the names as they come.
 """
 
 from __future__ import annotations

@@ -24,6 +24,14 @@ def admit(exchange: Exchange) -> None:
         exchange.model = found.model or ""
     elif operation.path_model:
         exchange.model = operation.path_model
-    key = exchange.key
-    if key is not None and key.models is not None and exchange.model and exchange.model not in key.models:
-        raise Denied(f"the key may not use model '{exchange.model[:100]}'", status=403, kind="forbidden")
+    _check_model(exchange)
+
+
+def _check_model(exchange: Exchange) -> None:
+    key, model = exchange.key, exchange.model
+    if key is None or key.models is None or model in key.models:
+        return
+    if model:
+        raise Denied(f"the key may not use model '{model[:100]}'", status=403, kind="forbidden")
+    if exchange.head.method == b"POST":
+        raise Denied("the key may use certain models only, and the request names none", status=403, kind="forbidden")

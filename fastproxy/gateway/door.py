@@ -16,6 +16,7 @@ from fastproxy.errors import BadRequest, GatewayError
 from fastproxy.formats import operations
 from fastproxy.gateway import local, passthrough
 from fastproxy.gateway.exchange import Exchange
+from fastproxy.gateway.lane import lay
 from fastproxy.gateway.refuse import error_reply, error_row
 from fastproxy.gateway.serve import serve
 from fastproxy.gateway.table import EDGE, LOCAL, PROVIDER, UNIFIED, UNIFIED_STREAM, EdgeRoute, Entry, Table
@@ -35,6 +36,7 @@ class Door:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        world.lay = lay
 
     def begin(self, inbound: Inbound, head: RequestHead, body: bytes | memoryview) -> None:
         """Start the journey of one request."""

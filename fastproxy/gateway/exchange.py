@@ -228,6 +228,9 @@ class Exchange(_Rare):
 
     # --- the upstream's side: see wire.outbound.Waiter ------------------------------------------------------------
 
+    def whole_reply(self, outbound: Outbound, data: bytes) -> bool:
+        return False
+
     def reply_head(self, head: ReplyHead) -> None:
         if self.suspended:
             self.suspended = False

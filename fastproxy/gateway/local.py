@@ -9,7 +9,7 @@ import orjson
 from fastproxy.errors import BadRequest, NoRoute
 from fastproxy.formats import operations
 from fastproxy.gateway.exchange import Exchange
-from fastproxy.providers.catalogue import PROVIDERS
+from fastproxy.providers.catalogue import NAMES
 from fastproxy.wire.reply_head import STATUS_LINES
 
 _PAGE: Final = """<!doctype html>
@@ -35,7 +35,7 @@ _SECURITY: Final = (
 _ANSWERS: Final = {
     b"/": (b"text/html; charset=utf-8", _PAGE, _SECURITY),
     b"/health": (b"text/plain; charset=utf-8", b"ok\n", b"cache-control: no-store\r\n"),
-    b"/providers": (b"application/json", orjson.dumps(sorted(PROVIDERS)), b""),
+    b"/providers": (b"application/json", orjson.dumps(NAMES), b""),
     b"/favicon.ico": (b"", b"", b"cache-control: max-age=86400\r\n"),
 }
 
@@ -54,7 +54,7 @@ def answer(exchange: Exchange) -> None:
     found = _ANSWERS.get(exchange.target.partition(b"?")[0])
     if found is None:
         _refuse_method(exchange)
-        raise NoRoute("nothing is served at this path: see / for what is")
+        raise NoRoute(f"nothing is served at this path; providers are {', '.join(NAMES)}")
     if head.method not in (b"GET", b"HEAD"):
         raise BadRequest(f"method {head.method.decode('ascii')} is not served here, GET is", status=405)
     kind, body, lines = found

@@ -100,7 +100,8 @@ def reply_head(exchange: Exchange, reply: ReplyHead) -> bytes:
         parts.append(_lines(exchange, reply))
     parts.append(attempt.reply_lines)
     if exchange.operation is not None and exchange.entry is not PROVIDER:
-        parts.append(_own_lines(exchange, reply))
+        theirs = reply.get(b"x-request-id") or reply.get(b"request-id")
+        parts.append(own_lines(exchange.name(), exchange.attempts_made, theirs))
     if b"date" not in shape.index:
         parts.append(exchange.world.date_line)
     if inbound.state is not State.REPLY or inbound.front.draining:
@@ -147,8 +148,9 @@ def _framing(exchange: Exchange, reply: ReplyHead) -> bytes:
     return b""
 
 
-def _own_lines(exchange: Exchange, reply: ReplyHead) -> bytes:
+def own_lines(request_id: bytes, attempts: int, theirs: bytes | None) -> bytes:
     """What the gateway says of an exchange: its id, how many attempts, and what the upstream called it."""
-    theirs = reply.get(b"x-request-id") or reply.get(b"request-id")
-    line = b"x-request-id: %b\r\nx-fastproxy-attempts: %d\r\n" % (exchange.name(), exchange.attempts_made)
-    return line if theirs is None else line + b"x-upstream-request-id: " + theirs + b"\r\n"
+    if theirs is None:
+        return b"x-request-id: %b\r\nx-fastproxy-attempts: %d\r\n" % (request_id, attempts)
+    form = b"x-request-id: %b\r\nx-fastproxy-attempts: %d\r\nx-upstream-request-id: %b\r\n"
+    return form % (request_id, attempts, theirs)

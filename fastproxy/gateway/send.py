@@ -26,19 +26,21 @@ JOIN_BYTES: Final = (
 )
 
 
-async def send(exchange: Exchange, attempt: Attempt, head: bytes, *, last: bool) -> bool:
+async def send(exchange: Exchange, attempt: Attempt, head: bytes, *, last: bool, sent: Outbound | None) -> bool:
     """True when the reply's head is in `exchange.reply`; False when the next attempt may be tried.
 
-    Raises: UpstreamFailed, Limited.
+    `sent` is a connection on which the request stands written already. Raises: UpstreamFailed, Limited.
     """
     exchange.attempt = attempt
     exchange.attempts_made += 1
     try:
-        outbound = attempt.pool.take()
+        outbound = sent or attempt.pool.take()
         if outbound is None:
             outbound = await exchange.wait(attempt.pool.open())
         try:
-            _write(exchange, outbound, head)
+            if sent is None:
+                _write(exchange, outbound, head)
+            exchange.outbound = outbound
             exchange.reply = await exchange.pause()
         except UpstreamFailed:
             if not _was_stale(exchange, outbound):

@@ -19,10 +19,14 @@ from fastproxy.gateway.route import route
 from fastproxy.gateway.send import send
 from fastproxy.gateway.settle import settle
 from fastproxy.gateway.table import EDGE, LOCAL
+from fastproxy.wire.outbound import Outbound
 
 
-async def serve(exchange: Exchange) -> None:
-    """Carry one exchange from its head to its settlement. Never raises; `settle` runs exactly once."""
+async def serve(exchange: Exchange, sent: Outbound | None = None) -> None:
+    """Carry one exchange from its head to its settlement. Never raises; `settle` runs exactly once.
+
+    `sent` is the connection on which the express lane has written the request already; see lane.py.
+    """
     try:
         if exchange.trouble is not None:
             exchange.check()
@@ -30,7 +34,7 @@ async def serve(exchange: Exchange) -> None:
         if entry is LOCAL:
             answer(exchange)
             return
-        if entry is not EDGE:
+        if entry is not EDGE and sent is None:
             identify(exchange)
             if entry.reads_body:
                 await collect_body(exchange)
@@ -38,7 +42,7 @@ async def serve(exchange: Exchange) -> None:
         attempts = route(exchange)
         for attempt in attempts:  # a retry is the next item, not a loop back
             request = prepare(exchange, attempt)
-            if await send(exchange, attempt, request, last=attempt is attempts[-1]):
+            if await send(exchange, attempt, request, last=attempt is attempts[-1], sent=sent):
                 break
         if not relay_at_once(exchange):
             await relay(exchange)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from time import perf_counter_ns, time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.identify import without_query_key
 from fastproxy.gateway.refuse import error_row
+from fastproxy.gateway.table import Entry
 from fastproxy.record import Record
 from fastproxy.shared import rows
+
+if TYPE_CHECKING:
+    from fastproxy.formats.operations import Operation
+    from fastproxy.formats.usage_fields import Usage
+    from fastproxy.gateway.world import World
 
 _LAST_BUCKET: Final = len(rows.LATENCY_BOUNDS)
 _REQUESTS_BY: Final = [rows.REQUESTS_BY + row * rows.STATUS_CLASSES for row in range(len(rows.ENTRIES))]
@@ -19,39 +25,44 @@ _FORMATS: Final = {name: rows.TOKENS + place * len(rows.TOKEN_KINDS) for place, 
 
 def settle(exchange: Exchange) -> None:
     """Give the upstream connection back, free the client's for its next request, then count and record."""
-    outbound, inbound, counts = exchange.outbound, exchange.inbound, exchange.world.counts
+    outbound, inbound, world = exchange.outbound, exchange.inbound, exchange.world
     if outbound is not None:
         exchange.outbound = None
         outbound.pool.give_back(outbound)
+    if exchange.held_bytes:
+        world.buffered_bytes -= exchange.held_bytes
     duration = (perf_counter_ns() - exchange.started) // 1000
-    row = exchange.entry.row
-    counts[rows.REQUESTS] += 1
-    counts[_REQUESTS_BY[row] + exchange.status // 100] += 1
-    # The bounds double from 100 us on, so the bucket is the length of a number: cheaper than a search.
-    bucket = ((duration - 1) // 100).bit_length()
-    counts[_DURATION[row] + (bucket if bucket < _LAST_BUCKET else _LAST_BUCKET)] += 1
-    counts[rows.DURATION_SUM + row] += duration
+    count(world, exchange.entry, exchange.status, duration)
+    counts = world.counts
     counts[rows.BYTES_IN] += exchange.bytes_in
     counts[rows.BYTES_OUT] += exchange.bytes_out
     if exchange.error_kind:
         counts[rows.ERRORS_BY + error_row(exchange.error_kind)] += 1
-    if exchange.held_bytes:
-        exchange.world.buffered_bytes -= exchange.held_bytes
-    if exchange.meter is not None:
-        _read_usage(exchange)
-    if exchange.world.log is not None:
-        exchange.world.log(_record(exchange, duration))
+    if exchange.meter is not None and exchange.operation is not None:
+        exchange.usage = exchange.meter.finish()  # also of a reply that broke off: what it reported was used
+        count_usage(world, exchange.operation, exchange.usage)
+    if world.log is not None:
+        world.log(make_record(exchange, duration))
+    elif inbound.lane is None and exchange.head.reading is not None and not exchange.error_kind:
+        world.lay(exchange)
     if inbound.exchange is exchange:
         inbound.finish()
 
 
-def _read_usage(exchange: Exchange) -> None:
-    """Also of a reply that broke off: what was reported until then was used."""
-    counts = exchange.world.counts
-    meter, operation = exchange.meter, exchange.operation
-    assert meter is not None
-    assert operation is not None
-    usage = exchange.usage = meter.finish()
+def count(world: World, entry: Entry, status: int, duration: int) -> None:
+    """One more request, with its status and its microseconds."""
+    counts, row = world.counts, entry.row
+    counts[rows.REQUESTS] += 1
+    counts[_REQUESTS_BY[row] + status // 100] += 1
+    # The bounds double from 100 us on, so the bucket is the length of a number: cheaper than a search.
+    bucket = ((duration - 1) // 100).bit_length()
+    counts[_DURATION[row] + (bucket if bucket < _LAST_BUCKET else _LAST_BUCKET)] += 1
+    counts[rows.DURATION_SUM + row] += duration
+
+
+def count_usage(world: World, operation: Operation, usage: Usage | None) -> None:
+    """Tokens by the format that reported them; a reply without is counted as unread."""
+    counts = world.counts
     if usage is None:
         counts[rows.USAGE_UNREAD] += 1
         return
@@ -63,7 +74,7 @@ def _read_usage(exchange: Exchange) -> None:
     counts[first + 4] += usage.reasoning
 
 
-def _record(exchange: Exchange, duration: int) -> Record:
+def make_record(exchange: Exchange, duration: int) -> Record:
     head, key, operation, usage = exchange.head, exchange.key, exchange.operation, exchange.usage
     attempt = exchange.attempt
     wire_format = operation.format if operation is not None else ""

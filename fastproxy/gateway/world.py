@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastproxy.gateway.table import Table
 from fastproxy.record import Record
@@ -23,6 +23,9 @@ from fastproxy.wire.pool import Pool, PoolCounts
 from fastproxy.wire.pump import Reservoir
 from fastproxy.wire.request_head import HeadLimits
 from fastproxy.wire.resolve import Resolver
+
+if TYPE_CHECKING:
+    from fastproxy.gateway.exchange import Exchange
 
 Result = TypeVar("Result")
 MAX_POOLS = 1024  # origins that a client has a say in (azure resources, bedrock regions) are bounded as well
@@ -43,6 +46,7 @@ class World:
         self.reservoir = Reservoir()
         self.pools: dict[Origin, Pool] = {}
         self.log: Callable[[Record], None] | None = None
+        self.lay: Callable[[Exchange], None] = _lay_nothing  # see lane.py; set by the door, which stands above it
         self.buffered_bytes = 0  # request bodies held by all exchanges
         self.max_buffered_bytes = 0
         self.date_line = b""
@@ -82,6 +86,10 @@ class World:
         return b"%b%012x" % (self._id_prefix.encode(), self._ids)
 
 
+def _lay_nothing(exchange: Exchange) -> None:
+    """Without a door there are no lanes."""
+
+
 def wire_limits(snapshot: Snapshot) -> WireLimits:
     """The wire's part of the configured limits."""
     given = dict(snapshot.limits)
@@ -89,5 +97,7 @@ def wire_limits(snapshot: Snapshot) -> WireLimits:
         int(given.pop("max_head", 65536)), int(given.pop("max_fields", 128)), int(given.pop("max_target", 16384))
     )
     fields = WireLimits.__dataclass_fields__
-    known = {name: int(value) if fields[name].type == "int" else value for name, value in given.items() if name in fields}
+    known: dict[str, Any] = {
+        name: int(value) if fields[name].type == "int" else value for name, value in given.items() if name in fields
+    }
     return replace(WireLimits(head=head), **known)

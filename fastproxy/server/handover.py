@@ -1,6 +1,6 @@
 """The generations of masters: whether we are the master yet, and whether somebody follows us.
 
-    with a predecessor ── "go" or its death ──► the master ── start() ──► with a successor ── it is ready ──► handed over
+    with a predecessor ── "go" or its death ──► the master ── start() ──► with a successor ── it is ready ──► done
                                                     ▲                          │
                                                     └──── it died or is late ──┘
 

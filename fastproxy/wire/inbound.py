@@ -62,6 +62,12 @@ class Application(Protocol):
         """The whole reply for a request that never became an exchange. The connection closes after it."""
 
 
+class Lane(Protocol):
+    """A short way for one whole request, laid by the application; see gateway/lane.py."""
+
+    def take(self, data: bytes) -> bool: ...
+
+
 class Front:
     """What all client connections of a worker share."""
 
@@ -81,7 +87,7 @@ class Inbound(asyncio.Protocol):
     """One client connection. The application writes to `transport` and ends with `finish` or `abort`."""
 
     __slots__ = ("_buffer", "_chunks", "_left", "_lingered", "_probe", "_running", "deadline",
-                 "exchange", "forwarded", "front", "keep_alive", "peer", "reading", "secure", "state", "transport", "write_paused")  # fmt: skip
+                 "exchange", "forwarded", "front", "keep_alive", "lane", "peer", "reading", "secure", "state", "transport", "write_paused")  # fmt: skip
 
     def __init__(self, front: Front, secure: bool = False) -> None:
         self.front = front
@@ -91,6 +97,7 @@ class Inbound(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.deadline = NEVER
         self.keep_alive = True
+        self.lane: Lane | None = None  # the application's short way for requests like the last one
         self.reading: Reading | None = None  # fits the last head; the application puts it here
         self.write_paused = False
         self.peer = ""
@@ -121,6 +128,8 @@ class Inbound(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         state = self.state
         if state is State.HEAD:
+            if self.lane is not None and not self._buffer and self.lane.take(data):
+                return
             if self.reading is not None and not self._buffer:
                 # The warm path: a client repeats the names of its last head.
                 head = read_known(self.reading, data, self.front.limits.head)
@@ -368,6 +377,10 @@ class Inbound(asyncio.Protocol):
     def finish(self) -> None:
         """The reply is written whole: on to the next request, or close."""
         self.exchange = None
+        if self.state is State.REPLY and self.keep_alive and not self._buffer and not self.write_paused:
+            self.state = State.HEAD
+            self.deadline = self.front.deadlines.now + self.front.limits.idle_timeout
+            return
         if self.state is not State.REPLY:
             if self.state is State.BODY:
                 self.linger()

@@ -37,6 +37,9 @@ class Phase(Enum):
 class Waiter(Protocol):
     """Who waits for a reply. `reply_head` gets the final head; the body is then in `Outbound.pending` and still to come."""
 
+    def whole_reply(self, outbound: Outbound, data: bytes) -> bool:
+        """Take `data` as one whole reply, before it is looked at; False leaves it to the connection."""
+
     def reply_head(self, head: ReplyHead) -> None: ...
     def interim(self, status: int) -> None: ...
     def reply_piece(self, piece: bytes, whole_chunks: bytes | None) -> None: ...
@@ -103,6 +106,8 @@ class Outbound(asyncio.Protocol):
             self._read_body(data)
         elif self.phase is Phase.SENT:
             self.got_bytes = True
+            if not self._head and self.waiter is not None and self.waiter.whole_reply(self, data):
+                return
             reading = self.pool.reading
             if reading is not None and not self._to_head and not self._head:
                 # The warm path: an origin repeats the names of its last reply.
@@ -216,6 +221,14 @@ class Outbound(asyncio.Protocol):
                 self._complete()
                 return rest[: head.length]
         return rest
+
+    def done(self) -> None:
+        """The waiter has taken a whole reply that leaves the connection open."""
+        self.reusable = True
+        self.phase = Phase.IDLE
+        self.waiter = None
+        self._interims = 0
+        self.pool.give_back(self)
 
     def _complete(self) -> None:
         """All of the reply is here: no later byte belongs to it."""

@@ -106,6 +106,12 @@ def test_a_name_that_stands_twice_is_refused(body: bytes, name: str, padding: by
         peek(padding + body)
 
 
+@pytest.mark.parametrize("name", ["model", "mod\\u0065l"])
+def test_a_name_that_stands_twice_in_spaced_json_is_refused(name: str) -> None:
+    with pytest.raises(FormatError, match="stands twice"):
+        peek(f'{{"model": "a", "n": 1, "{name}": "b"}}'.encode())
+
+
 def test_a_nested_name_may_stand_twice() -> None:
     assert peek(b'{"x":{"model":"a","model":"b"},"model":"m"}').model == "m"
 

@@ -60,7 +60,7 @@ def upgrade(gateway: Gateway, workers: int) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"worker": "dies"}, "upgrade failed: new master .* died, exit 4"),
+        ({"worker": "dies", "workers": 4}, "upgrade failed: new master .* died, exit 4"),
         ({"worker": "unready", "upgrade": 9}, "upgrade failed: new master .* was not ready in time"),
         ({"listen": [["192.0.2.1", 80]]}, "upgrade failed: new master .* died, exit 3"),
     ],
@@ -77,7 +77,7 @@ def test_a_failed_upgrade_changes_nothing(tmp_path: Path, change: dict[str, obje
         assert gateway.workers() == before
         assert gateway.status()["master"] == gateway.process.pid
         assert not load.failures
-        gateway.change(worker="toy", listen=[["127.0.0.1", 0]], upgrade=8)
+        gateway.change(worker="toy", workers=2, listen=[["127.0.0.1", 0]], upgrade=8)
         gateway.signal(signal.SIGUSR2)
         assert gateway.process.wait(9) == 0
         load.grows_by(20)

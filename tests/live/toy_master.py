@@ -1,9 +1,9 @@
 """A real master with toy roles, as a program: python -m tests.live.toy_master STATE_DIR JSON.
 
 The JSON object may hold: workers, pin, listen ([[host, port]] or a Unix path), own (Unix path of the admin role),
-heartbeat, drain, upgrade, worker ("toy", "dies" or "unready"), given (a descriptor, passed on as systemd would), stranger
-(have a dead child that is no role's). The snapshot is the content of STATE_DIR/snapshot; "bad" is not a valid one. Bound
-addresses go to STATE_DIR/bound.json. Exit codes are those of the product.
+heartbeat, drain, upgrade, worker ("toy", "dies" or "unready"), given (a descriptor, passed on as systemd would),
+stranger (have a dead child that is no role's). The snapshot is the content of STATE_DIR/snapshot; "bad" is not a valid
+one. Bound addresses go to STATE_DIR/bound.json. Exit codes are those of the product.
 """
 
 from __future__ import annotations

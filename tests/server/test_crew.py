@@ -168,3 +168,10 @@ def test_one_less_gives_the_sockets_away_before_the_signal(scene: Scene, monkeyp
     scene.crew.more()
     assert [place.life for place in scene.places] == [Life.READY, Life.STOPPING, Life.STARTING, Life.EMPTY]
     assert scene.places[2].kill_at == math.inf
+
+
+def test_log_files_are_opened_again_by_those_who_are_ready(scene: Scene, killed: list[int]) -> None:
+    scene.crew.start()
+    scene.ready(1)
+    scene.crew.pass_on_usr1()
+    assert killed == [scene.places[1].pid]
