@@ -83,6 +83,23 @@ def peek(body: bytes) -> Peek:
     return Peek(None if model is None else _model(model), None if stream is None else _stream(stream), fields)
 
 
+def asks_for(body: bytes, model: bytes) -> bool:
+    """Whether `body` is an object in plain spelling, without doubled names, whose model is the JSON string `model`.
+
+    0.7 us for 0.5 KB where `peek` takes 1.2. False says nothing: ask `peek`.
+    """
+    try:
+        fields = _split(body) if len(body) <= _SPLIT_BLINDLY_BYTES else _split_counting(body)
+        return len(fields) <= MAX_MEMBERS and bytes(fields.get("model", b"")) == model and _is_plain(body, fields)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, FormatError):
+        return False
+
+
+def json_string(text: str) -> bytes:
+    """`text` as a JSON string, as nearly all clients write it."""
+    return _join(text)
+
+
 def rename(body: bytes, new_model: str, peeked: Peek | None = None) -> bytes:
     """The body with another top-level model; the same bytes when it has none. Pass what `peek` gave to save a pass.
 

@@ -13,22 +13,26 @@ from __future__ import annotations
 
 from operator import itemgetter
 from time import perf_counter_ns, time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.errors import GatewayError, UpstreamFailed
-from fastproxy.formats.peek import peek
+from fastproxy.formats.peek import asks_for, json_string
 from fastproxy.formats.usage import read_json
+from fastproxy.gateway.admit import reads_model
 from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.prepare import forwarded
 from fastproxy.gateway.relay import own_lines
 from fastproxy.gateway.serve import serve
-from fastproxy.gateway.settle import count, count_usage, make_record
+from fastproxy.gateway.settle import count, count_bytes, count_usage, make_record
 from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
 from fastproxy.wire.fields import Reading
-from fastproxy.wire.inbound import State
+from fastproxy.wire.inbound import AT_REPLY
 from fastproxy.wire.outbound import Outbound
 from fastproxy.wire.reply_head import STATUS_LINES, ReplyHead
 from fastproxy.wire.request_head import read_known
+
+if TYPE_CHECKING:
+    from fastproxy.formats.usage_fields import Usage
 
 JOIN_BYTES: Final = 32768
 # Statuses with a body that is framed as it says.
@@ -58,7 +62,7 @@ def lay(exchange: Exchange) -> None:
 class Lane:
     """What the last exchange of a connection decided, and under which circumstances. Stands in for an Exchange."""
 
-    __slots__ = ("_body", "_data", "_head_end", "_head_start", "_max_head", "_outbound", "_reading", "_same", "_same_places",
+    __slots__ = ("_data", "_head_end", "_head_start", "_max_head", "_model", "_outbound", "_reading", "_reads_model", "_request_id", "_same", "_same_places", "_size",
                  "_started", "attempt", "choices", "entry", "inbound", "key", "model", "operation", "table", "target",
                  "world")  # fmt: skip
 
@@ -86,7 +90,10 @@ class Lane:
         self._head_start = b"".join((head.method, b" ", attempt.prefix, self.target))
         self._head_end = self._constant_lines(head.host)
         self._data = b""
-        self._body: bytes | memoryview = b""
+        self._size = 0  # of the body
+        self._model = json_string(self.model)
+        self._reads_model = reads_model(exchange)
+        self._request_id = b""
         self._outbound: Outbound | None = None
         self._started = 0
 
@@ -120,9 +127,11 @@ class Lane:
         if outbound is None:
             return False
         self._data = data
+        self._size = len(body)
+        self._request_id = b""
         self._outbound = outbound
         inbound.exchange = self
-        inbound.state = State.REPLY
+        inbound.state = AT_REPLY
         outbound.expect(self, groups[0] == b"HEAD")
         self._write(outbound, groups, digits, body)
         return True
@@ -132,10 +141,7 @@ class Lane:
         key = self.key
         if key is not None and key.expires and time() > key.expires:
             return False
-        try:
-            return peek(bytes(body)).model == self.model
-        except GatewayError:
-            return False
+        return not self._reads_model or asks_for(bytes(body), self._model)
 
     def _write(self, outbound: Outbound, groups: tuple[bytes, ...], digits: bytes, body: bytes | memoryview) -> None:
         attempt, reading = self.attempt, self._reading
@@ -186,7 +192,8 @@ class Lane:
         parts.append(attempt.reply_lines)
         if self.operation is not None:
             theirs = reading.places.get(b"x-request-id", -1)
-            parts.append(own_lines(self.world.next_id(), 1, groups[theirs] if theirs >= 0 else None))
+            self._request_id = self.world.next_id()
+            parts.append(own_lines(self._request_id, 1, groups[theirs] if theirs >= 0 else None))
         if b"date" not in reading.shape.index:
             parts.append(self.world.date_line)
         body = data[start:]
@@ -198,24 +205,44 @@ class Lane:
     def _settle(self, outbound: Outbound, status: int, body: bytes, *, metered: bool) -> None:
         outbound.done()
         self._outbound = None
-        world = self.world
+        counts = self.world.counts
         duration = (perf_counter_ns() - self._started) // 1000
-        count(world, self.entry, status, duration)
+        count(counts, self.entry.row, status, duration)
+        count_bytes(counts, self._size, len(body))
+        usage = None
         if metered and self.operation is not None:
-            count_usage(world, self.operation, read_json(self.operation.format, body))
+            usage = read_json(self.operation.format, body)
+            count_usage(self.world, self.operation, usage)
+        if self.world.log is not None:
+            self._log(status, duration, body, usage)
         self.inbound.finish()
+
+    def _log(self, status: int, duration: int, body: bytes, usage: Usage | None) -> None:
+        """Hand the access log what an ordinary exchange would have."""
+        exchange = self._exchange()
+        exchange.attempt, exchange.attempts_made = self.attempt, 1
+        exchange.status, exchange.bytes_out, exchange.usage = status, len(body), usage
+        exchange.request_id = self._request_id
+        if self.world.log is not None:
+            self.world.log(make_record(exchange, duration))
 
     # --- back to the ordinary way ---------------------------------------------------------------------------------
 
     def _ordinary(self) -> Exchange:
         """The exchange that this would have been, waiting for the reply to what has been sent."""
-        inbound, outbound = self.inbound, self._outbound
-        head = read_known(self._reading, self._data, inbound.front.limits.head)
+        outbound = self._outbound
         assert outbound is not None
+        exchange = self._exchange()
+        self._data, self._outbound, self.inbound.lane = b"", None, None
+        outbound.waiter = exchange
+        exchange.begin(serve(exchange, outbound))
+        return exchange
+
+    def _exchange(self) -> Exchange:
+        inbound = self.inbound
+        head = read_known(self._reading, self._data, inbound.front.limits.head)
         assert head is not None
-        body = self._data[head.size :]
-        self._data, self._outbound, inbound.lane = b"", None, None
-        exchange = Exchange(self.world, inbound, head, body, self.entry)
+        exchange = Exchange(self.world, inbound, head, self._data[head.size :], self.entry)
         exchange.started = self._started
         exchange.table = self.table
         exchange.target = self.target or head.target
@@ -225,8 +252,6 @@ class Lane:
             self.model,
             self.choices,
         )
-        outbound.waiter = exchange
-        exchange.begin(serve(exchange, outbound))
         return exchange
 
     def reply_head(self, head: ReplyHead) -> None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import Final
 
-from fastproxy.gateway.exchange import Download, Exchange
+from fastproxy.gateway.exchange import AS_CHUNKS, Exchange
 from fastproxy.gateway.table import PROVIDER
 from fastproxy.gateway.tunnel import tunnel
 from fastproxy.gateway.watch import watch_reply
 from fastproxy.wire.fields import Plan
-from fastproxy.wire.inbound import State
-from fastproxy.wire.outbound import Outbound, Phase
+from fastproxy.wire.inbound import AT_REPLY
+from fastproxy.wire.outbound import IDLE, Outbound
 from fastproxy.wire.pump import BUFFER_BYTES, Pump
-from fastproxy.wire.reply_head import STATUS_LINES, Framing, ReplyHead
+from fastproxy.wire.reply_head import BY_LENGTH, BY_NONE, BY_TUNNEL, STATUS_LINES, ReplyHead
 
 JOIN_BYTES: Final = 32768
 
@@ -25,7 +25,7 @@ JOIN_BYTES: Final = 32768
 def relay_at_once(exchange: Exchange) -> bool:
     """Write a reply that has been read whole. False when there is more of it to come."""
     reply, outbound = exchange.reply, exchange.outbound
-    if outbound is None or reply is None or outbound.phase is not Phase.IDLE:
+    if outbound is None or reply is None or outbound.phase is not IDLE:
         return False
     exchange.status = reply.status
     exchange.upstream_done = True
@@ -51,10 +51,11 @@ async def relay(exchange: Exchange) -> None:
     assert outbound is not None
     exchange.status = reply.status
     head = reply_head(exchange, reply)
-    if reply.framing is Framing.TUNNEL:
+    if reply.framing is BY_TUNNEL:
         await tunnel(exchange, head)
         return
     watch_reply(exchange, reply)
+    exchange.first_byte = perf_counter_ns()
     exchange.inbound.transport.write(head)
     await _stream(exchange, outbound)
 
@@ -64,7 +65,7 @@ async def _stream(exchange: Exchange, outbound: Outbound) -> None:
     exchange.check()
     if exchange.upstream_done:
         return
-    if outbound.framing is Framing.LENGTH and outbound.left > BUFFER_BYTES and exchange.meter is None:
+    if outbound.framing is BY_LENGTH and outbound.left > BUFFER_BYTES and exchange.meter is None:
         _pump(exchange, outbound)
     elif exchange.inbound.write_paused:
         outbound.transport.pause_reading()
@@ -104,9 +105,9 @@ def reply_head(exchange: Exchange, reply: ReplyHead) -> bytes:
         parts.append(own_lines(exchange.name(), exchange.attempts_made, theirs))
     if b"date" not in shape.index:
         parts.append(exchange.world.date_line)
-    if inbound.state is not State.REPLY or inbound.front.draining:
+    if inbound.state is not AT_REPLY or inbound.front.draining:
         inbound.keep_alive = False  # the rest of the request would stand in front of the next one
-    if reply.framing is Framing.LENGTH:
+    if reply.framing is BY_LENGTH:
         parts.append(b"content-length: %d\r\n" % reply.length)
     else:
         parts.append(_framing(exchange, reply))
@@ -134,15 +135,15 @@ def _lines(exchange: Exchange, reply: ReplyHead) -> bytes:
 def _framing(exchange: Exchange, reply: ReplyHead) -> bytes:
     """The framing lines of everything but a counted body."""
     framing = reply.framing
-    if framing is Framing.NONE:
+    if framing is BY_NONE:
         if exchange.head.method == b"HEAD" or reply.status == 304:
             length = reply.get(b"content-length")
             return b"content-length: " + length + b"\r\n" if length is not None and length.isdigit() else b""
         return b"" if reply.status == 204 else b"content-length: 0\r\n"
-    if framing is Framing.TUNNEL:
+    if framing is BY_TUNNEL:
         return b""
     if exchange.head.minor == 1:
-        exchange.download = Download.CHUNKED
+        exchange.download = AS_CHUNKS
         return b"transfer-encoding: chunked\r\n"
     exchange.inbound.keep_alive = False  # HTTP/1.0 knows no chunks: the end is the end of the connection
     return b""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.identify import without_query_key
 from fastproxy.gateway.refuse import error_row
-from fastproxy.gateway.table import Entry
 from fastproxy.record import Record
 from fastproxy.shared import rows
 
@@ -32,32 +31,35 @@ def settle(exchange: Exchange) -> None:
     if exchange.held_bytes:
         world.buffered_bytes -= exchange.held_bytes
     duration = (perf_counter_ns() - exchange.started) // 1000
-    count(world, exchange.entry, exchange.status, duration)
-    counts = world.counts
-    counts[rows.BYTES_IN] += exchange.bytes_in
-    counts[rows.BYTES_OUT] += exchange.bytes_out
+    count(world.counts, exchange.entry.row, exchange.status, duration)
+    count_bytes(world.counts, exchange.bytes_in, exchange.bytes_out)
     if exchange.error_kind:
-        counts[rows.ERRORS_BY + error_row(exchange.error_kind)] += 1
+        world.counts[rows.ERRORS_BY + error_row(exchange.error_kind)] += 1
     if exchange.meter is not None and exchange.operation is not None:
         exchange.usage = exchange.meter.finish()  # also of a reply that broke off: what it reported was used
         count_usage(world, exchange.operation, exchange.usage)
     if world.log is not None:
         world.log(make_record(exchange, duration))
-    elif inbound.lane is None and exchange.head.reading is not None and not exchange.error_kind:
+    if inbound.lane is None and exchange.head.reading is not None and not exchange.error_kind:
         world.lay(exchange)
     if inbound.exchange is exchange:
         inbound.finish()
 
 
-def count(world: World, entry: Entry, status: int, duration: int) -> None:
-    """One more request, with its status and its microseconds."""
-    counts, row = world.counts, entry.row
+def count(counts: list[int], row: int, status: int, duration: int) -> None:
+    """One more request through the door of that row, with its status and its microseconds."""
     counts[rows.REQUESTS] += 1
     counts[_REQUESTS_BY[row] + status // 100] += 1
     # The bounds double from 100 us on, so the bucket is the length of a number: cheaper than a search.
     bucket = ((duration - 1) // 100).bit_length()
     counts[_DURATION[row] + (bucket if bucket < _LAST_BUCKET else _LAST_BUCKET)] += 1
     counts[rows.DURATION_SUM + row] += duration
+
+
+def count_bytes(counts: list[int], bytes_in: int, bytes_out: int) -> None:
+    """Bytes of bodies, both ways."""
+    counts[rows.BYTES_IN] += bytes_in
+    counts[rows.BYTES_OUT] += bytes_out
 
 
 def count_usage(world: World, operation: Operation, usage: Usage | None) -> None:
@@ -68,10 +70,12 @@ def count_usage(world: World, operation: Operation, usage: Usage | None) -> None
         return
     first = _FORMATS[operation.format]
     counts[first] += usage.input
-    counts[first + 1] += usage.cache_read
-    counts[first + 2] += usage.cache_write
     counts[first + 3] += usage.output
-    counts[first + 4] += usage.reasoning
+    if usage.cache_read or usage.cache_write:
+        counts[first + 1] += usage.cache_read
+        counts[first + 2] += usage.cache_write
+    if usage.reasoning:
+        counts[first + 4] += usage.reasoning
 
 
 def make_record(exchange: Exchange, duration: int) -> Record:

@@ -122,13 +122,14 @@ def _host_matches(wanted: bytes, host: bytes) -> bool:
 class Channel:
     """A compiled channel: the attempt it makes and the models it serves (None: any)."""
 
-    __slots__ = ("attempts", "formats", "models", "name", "priority", "provider", "weight")
+    __slots__ = ("attempts", "formats", "models", "name", "priority", "provider", "renames", "weight")
 
     def __init__(self, spec: ChannelSpec, attempts: Mapping[str, Attempt]) -> None:
         self.name = spec.name
         self.provider = spec.provider
         self.formats = frozenset(spec.formats)
         self.models = frozenset((*spec.models, *spec.rename)) if spec.models else None
+        self.renames = bool(spec.rename)
         self.priority = spec.priority
         self.weight = spec.weight
         self.attempts = attempts  # by format: the credential is sent in another way
@@ -137,7 +138,16 @@ class Channel:
 class Table:
     """One configuration, ready for use."""
 
-    __slots__ = ("catch_all", "channels", "keys", "passthrough_attempts", "routes", "snapshot", "via")
+    __slots__ = (
+        "catch_all",
+        "channels",
+        "decided_by_model",
+        "keys",
+        "passthrough_attempts",
+        "routes",
+        "snapshot",
+        "via",
+    )
 
     def __init__(self, snapshot: Snapshot, pools: Pools) -> None:
         self.snapshot = snapshot
@@ -147,6 +157,9 @@ class Table:
         self.catch_all = self.routes[0] if len(self.routes) == 1 and _takes_all(self.routes[0]) else None
         self.channels = _channels(snapshot, pools, self.via)
         self.passthrough_attempts: dict[Origin, Attempt] = {}
+        # Formats for which it matters which model is asked for. For the others the body is not looked into.
+        choosy = [channel for channel in self.channels if channel.models is not None or channel.renames]
+        self.decided_by_model = frozenset(name for channel in choosy for name in channel.formats)
 
     def channels_for(self, wire_format: str) -> list[Channel]:
         """The channels that speak `wire_format`, the preferred first."""

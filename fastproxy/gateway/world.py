@@ -50,7 +50,7 @@ class World:
         self.buffered_bytes = 0  # request bodies held by all exchanges
         self.max_buffered_bytes = 0
         self.date_line = b""
-        self._id_prefix = os.urandom(10).hex()
+        self._id_prefix = os.urandom(10).hex().encode()
         self._ids = int.from_bytes(os.urandom(3), "big")
         self.install(snapshot)
 
@@ -83,7 +83,7 @@ class World:
     def next_id(self) -> bytes:
         """A fresh request id: 80 random bits of this worker and a count, no system call."""
         self._ids += 1
-        return b"%b%012x" % (self._id_prefix.encode(), self._ids)
+        return b"%b%012x" % (self._id_prefix, self._ids)
 
 
 def _lay_nothing(exchange: Exchange) -> None:

@@ -65,6 +65,7 @@ class Worker:
         self.front = Front(Door(self.world), self.deadlines, self.world.limits)
         self.doorways = Doorways(loop, seat, self.front)
         self.log: AccessLog | None = None
+        self.log_in_use = ("off", "-")
         self.drain_until = 0.0
         self.idle_until = 0.0
         self.world.counts = _counts_so_far(seat.column)
@@ -132,13 +133,23 @@ class Worker:
         self.seat.uses(generation)
 
     def _use_log(self, snapshot: Snapshot) -> None:
+        """Open the access log that the snapshot asks for; one that stays the same goes on."""
+        wanted = (snapshot.access_log, snapshot.access_log_file)
+        if wanted == self.log_in_use:
+            return
+        self.log_in_use = wanted
         if self.log is not None:
+            self.world.counts[rows.LOG_DROPPED] += self.log.take_dropped()
             self.log.close()
-            self.log = None
-        self.world.log = None
-        if snapshot.access_log != "off":
+        self.log = self.world.log = None
+        if snapshot.access_log == "off":
+            return
+        try:
             self.log = AccessLog(snapshot.access_log, snapshot.access_log_file, bound=LOG_BOUND)
-            self.world.log = self.log.append
+        except OSError as error:
+            logger.error("access log '%s' cannot be opened: %s", snapshot.access_log_file, error)  # noqa: TRY400
+            return
+        self.world.log = self.log.append
 
     def _reopen_log(self) -> None:
         if self.log is not None:

@@ -16,7 +16,7 @@ from fastproxy.wire.deadlines import NEVER, Deadlines
 from fastproxy.wire.fields import Reading
 from fastproxy.wire.limits import WireLimits
 from fastproxy.wire.origin import Origin
-from fastproxy.wire.outbound import Outbound, Phase
+from fastproxy.wire.outbound import CLOSED, IDLE, Outbound
 
 Dial = Callable[["Pool"], Coroutine[Any, Any, Outbound]]
 
@@ -61,7 +61,7 @@ class Pool:
         while idle:
             connection = idle.pop()
             self.counts.idle -= 1
-            if connection.phase is Phase.IDLE:
+            if connection.phase is IDLE:
                 connection.reused = True
                 self.active += 1
                 self.counts.active += 1
@@ -88,7 +88,7 @@ class Pool:
             self._wake(None)
             raise
         connection.counted = True
-        if connection.phase is Phase.CLOSED:  # it broke between its handshake and now
+        if connection.phase is CLOSED:  # it broke between its handshake and now
             self.gone(connection)
             raise unsent(connection)
         self.active += 1
@@ -119,7 +119,7 @@ class Pool:
         """The exchange is over. Keeps the connection if its reply ended cleanly and it is not too old."""
         self.active -= 1
         self.counts.active -= 1
-        if connection.phase is not Phase.IDLE:
+        if connection.phase is not IDLE:
             connection.cancel()
             return
         now = self.deadlines.now

@@ -34,6 +34,8 @@ class Framing(Enum):
     TUNNEL = "tunnel"
 
 
+BY_NONE, BY_LENGTH, BY_CHUNKED, BY_CLOSE, BY_TUNNEL = Framing  # bound once, see outbound.py
+
 REASONS: Final = {
     100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints",
     200: "OK", 201: "Created", 202: "Accepted", 203: "Non-Authoritative Information", 204: "No Content",
@@ -122,7 +124,7 @@ def read_known_reply(reading: Reading, data: bytes) -> ReplyHead | None:
     head.shape = reading.shape
     head.status = status
     head.length = length = int(digits)
-    head.framing = Framing.LENGTH if length else Framing.NONE
+    head.framing = BY_LENGTH if length else BY_NONE
     head.size = match.end()
     head.raw = data
     head._values = None
@@ -180,15 +182,15 @@ def _read_framing(head: ReplyHead, shape: Shape, to_head_request: bool) -> None:
     head.length = 0
     if b"transfer-encoding" in shape.index:
         _check_coding(head, shape)
-        head.framing = Framing.CHUNKED
+        head.framing = BY_CHUNKED
     elif b"content-length" in shape.index:
         head.length = _length(head.values[shape.index[b"content-length"]])
-        head.framing = Framing.LENGTH if head.length else Framing.NONE
+        head.framing = BY_LENGTH if head.length else BY_NONE
     else:
-        head.framing = Framing.UNTIL_CLOSE
+        head.framing = BY_CLOSE
     if to_head_request or status < 200 or status == 204 or status == 304:
-        head.framing, head.length = Framing.TUNNEL if status == 101 else Framing.NONE, 0
-    elif head.framing is Framing.UNTIL_CLOSE:
+        head.framing, head.length = BY_TUNNEL if status == 101 else BY_NONE, 0
+    elif head.framing is BY_CLOSE:
         head.keep_alive = False
 
 

@@ -167,31 +167,33 @@ class Gateway:
 
     def metrics(self) -> dict[str, float]:
         """All samples of /metrics: `name` or `name{label="…"}` → value."""
-        body = ask(self.admin, "GET", "/metrics").body.decode()
+        reply = ask(self.admin, "GET", "/metrics", headers={"host": "localhost"})
+        assert reply.status == 200, reply
+        body = reply.body.decode()
         return {found[1] + (found[2] or ""): float(found[3]) for found in _SAMPLE.finditer(body)}
 
+    def settle(self) -> None:
+        """Wait until all workers have published their counters once more: they do ten times a second."""
+        now = time.monotonic()
+        until(lambda: all(now < time.monotonic() - one["heartbeat_age_ms"] / 1000 for one in self.status()["workers"]))
+
     def tokens(self) -> dict[tuple[str, str], int]:
-        """(format, kind) → tokens counted so far."""
+        """(format, kind) → tokens counted until now."""
+        self.settle()
         labels = re.compile(r'fastproxy_tokens_total\{format="([^"]+)",kind="([^"]+)"\}')
         found = ((labels.fullmatch(name), value) for name, value in self.metrics().items())
         return {(match[1], match[2]): int(value) for match, value in found if match is not None}
 
     def has_counted(self, before: Mapping[tuple[str, str], int], expected: Mapping[tuple[str, str], int]) -> None:
-        """Wait until exactly `expected` tokens have been added; the counters are published ten times a second."""
-        added: dict[tuple[str, str], int] = {}
-
-        def fits() -> bool:
-            now = self.tokens()
-            added.clear()
-            added.update({name: now[name] - before[name] for name in now if now[name] != before[name]})
-            return added == {name: value for name, value in expected.items() if value}
-
-        with contextlib.suppress(AssertionError):
-            until(fits, 2.0)
-        assert added == {name: value for name, value in expected.items() if value}
+        """Check that exactly `expected` tokens have been added."""
+        now = self.tokens()
+        added = {name: now[name] - before[name] for name in now if now[name] != before[name]}
+        wanted = {name: value for name, value in expected.items() if value}
+        assert added == wanted, f"counted {added}, expected {wanted}"
 
     def errors(self, kind: str) -> int:
         """How many requests ended with this kind of error."""
+        self.settle()
         return int(self.metrics()[f'fastproxy_errors_total{{kind="{kind}"}}'])
 
 

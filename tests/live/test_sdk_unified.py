@@ -297,15 +297,25 @@ def test_replies_say_who_answered_and_hide_the_account(
     assert not {"openai-organization", "anthropic-organization-id", "set-cookie"} & set(reply.headers)
 
 
-def test_request_ids_are_new_each_time_and_sdks_find_them(gateway: Gateway, mock: Mock) -> None:
+def test_request_ids_are_new_each_time(gateway: Gateway, mock: Mock) -> None:
     ids = {gateway.ask("POST", "/v1/chat/completions", CHAT, BEARER).one("x-request-id") for _ in range(3)}
     assert len(ids) == 3
+
+
+def test_openais_sdk_finds_the_request_id(gateway: Gateway, mock: Mock) -> None:
     with sdk_calls.openai_client(gateway.url, CLIENT) as client:
-        reply = client.chat.completions.with_raw_response.create(**CHAT)  # type: ignore[call-overload]
-        assert reply.request_id
-    with sdk_calls.anthropic_client(gateway.url, CLIENT) as client2:
+        chat: Any = CHAT
+        assert client.chat.completions.create(**chat)._request_id
+
+
+def test_anthropics_sdk_finds_the_request_id(gateway: Gateway, mock: Mock) -> None:
+    """Its SDK reads `request-id`; the gateway is the one whom a user will name it to."""
+    with sdk_calls.anthropic_client(gateway.url, CLIENT) as client:
         message: Any = MESSAGE
-        assert client2.messages.create(**message)._request_id
+        assert client.messages.create(**message)._request_id
+        with pytest.raises(anthropic.APIStatusError) as failed:
+            client.messages.create(**message, extra_headers={"x-mock-status": "529"})
+        assert failed.value.request_id
 
 
 TOKEN_KINDS: Final = ("input", "cache_read", "cache_write", "output", "reasoning")

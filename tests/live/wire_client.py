@@ -147,6 +147,19 @@ class Wire:
         self.sock.close()
 
 
+def dechunked(raw: bytes) -> tuple[bytes, bool]:
+    """The payload of a chunked body as far as it came, and whether its last chunk came too."""
+    parts = []
+    while raw:
+        size, _, raw = raw.partition(b"\r\n")
+        length = int(size.partition(b";")[0], 16)
+        if not length:
+            return b"".join(parts), raw.endswith(b"\r\n")
+        parts.append(raw[:length])
+        raw = raw[length + 2 :]
+    return b"".join(parts), False
+
+
 def http(head: str, body: bytes = b"") -> bytes:
     """Bytes of a message from a head with plain line ends."""
     return head.strip().replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body

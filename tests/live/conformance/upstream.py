@@ -46,16 +46,18 @@ class Upstream:
         self.port = 0
         self.reused: list[str] = []  # tainting cases whose connection was used again
         self._open: list[_Heard] = []
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Upstream:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20, backlog=256)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 20, backlog=256)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        for heard in list(self._open):
-            heard.writer.transport.abort()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving)
         await self._server.wait_closed()
 
     def mark(self) -> None:
@@ -74,11 +76,16 @@ class Upstream:
                 heard.writer.transport.abort()
         self._open = [heard for heard in self._open if not heard.writer.transport.is_closing()]
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         heard = _Heard(writer)
         self._open.append(heard)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             while piece := await reader.read(1 << 18):
                 heard.raw += piece
                 if await self._answer_all(heard):
