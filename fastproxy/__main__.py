@@ -1,4 +1,5 @@
-"""The command line: `fastproxy serve | check | status | reload | mock`. The only file that wires the planes together."""
+"""The command line: `fastproxy serve | check | status | reload | mock`. The only file that wires the planes
+together."""
 
 from __future__ import annotations
 
@@ -6,18 +7,21 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastproxy.config import FLAGS, Listen, Settings, VendorEnv, describe, load, unenforced, warnings
 from fastproxy.errors import ConfigError
 from fastproxy.providers.catalogue import ALIASES, PROVIDERS
 from fastproxy.server.plan import Address, ExitCode, MasterPlan, Role, StartError
 from fastproxy.server.publish import make_snapshot
-from fastproxy.server.seat import Seat
 from fastproxy.snapshot import pack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fastproxy.server.seat import Seat
 
 MAX_UNIX_PATH: Final = 100  # a socket's path must fit into 108 bytes
 

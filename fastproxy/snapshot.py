@@ -1,13 +1,13 @@
 """The contract down: all that a worker may know of the configuration, immutable, as one packed value.
 
-The master (later the admin process) packs a Snapshot and publishes it; each worker unpacks it, compiles it once and swaps
-to it with one assignment. Client keys travel only as keyed hashes, so a worker's memory does not list them.
+The master (later the admin process) packs a Snapshot and publishes it; each worker unpacks it, compiles it once and
+swaps to it with one assignment. Client keys travel only as keyed hashes, so a worker's memory does not list them.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
 
 import msgspec
 

@@ -6,8 +6,12 @@ are refused with 503 rather than killing the worker.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastproxy.errors import Limited
-from fastproxy.gateway.exchange import Exchange
+
+if TYPE_CHECKING:
+    from fastproxy.gateway.exchange import Exchange
 
 
 async def collect_body(exchange: Exchange) -> None:

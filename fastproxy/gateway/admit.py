@@ -1,16 +1,20 @@
 """Station 3: may this key do this now.
 
-Here: the models a key may use. Rates, tokens and money come with the limits; they are cells in shared memory and will be
-reserved at this place, because after it nothing but the upstream can refuse.
+Here: the models a key may use. Rates, tokens and money come with the limits; they are cells in shared memory and will
+be reserved at this place, because after it nothing but the upstream can refuse.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastproxy.errors import BadRequest, Denied
-from fastproxy.formats.operations import Operation
 from fastproxy.formats.peek import peek
-from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.table import PROVIDER, UNIFIED
+
+if TYPE_CHECKING:
+    from fastproxy.formats.operations import Operation
+    from fastproxy.gateway.exchange import Exchange
 
 
 def admit(exchange: Exchange) -> None:

@@ -22,11 +22,11 @@ from fastproxy.gateway.serve import serve
 from fastproxy.gateway.table import EDGE, LOCAL, PROVIDER, UNIFIED, UNIFIED_STREAM, EdgeRoute, Entry, Table
 from fastproxy.gateway.tunnel import wants_tunnel
 from fastproxy.shared import rows
-from fastproxy.wire.inbound import Inbound
-from fastproxy.wire.request_head import RequestHead
 
 if TYPE_CHECKING:
     from fastproxy.gateway.world import World
+    from fastproxy.wire.inbound import Inbound
+    from fastproxy.wire.request_head import RequestHead
 
 
 class Door:

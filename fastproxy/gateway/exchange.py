@@ -7,27 +7,28 @@ really takes time (opening a connection) goes through `wait`, which takes any as
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Generator
 from enum import IntEnum
 from time import perf_counter_ns
 from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from fastproxy.errors import GatewayError, UpstreamFailed
 from fastproxy.wire.chunked import LAST_CHUNK
-from fastproxy.wire.inbound import Inbound
-from fastproxy.wire.outbound import Outbound
 from fastproxy.wire.pump import Pump
-from fastproxy.wire.reply_head import ReplyHead
-from fastproxy.wire.request_head import RequestHead
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Coroutine, Generator
+
+    from fastproxy.errors import GatewayError, UpstreamFailed
     from fastproxy.formats.operations import Operation
     from fastproxy.formats.usage_fields import Usage
-    from fastproxy.gateway.watch import Meter
     from fastproxy.gateway.table import Attempt, Entry, Key, Table
+    from fastproxy.gateway.watch import Meter
     from fastproxy.gateway.world import World
+    from fastproxy.wire.inbound import Inbound
+    from fastproxy.wire.outbound import Outbound
+    from fastproxy.wire.reply_head import ReplyHead
+    from fastproxy.wire.request_head import RequestHead
 
 Result = TypeVar("Result")
 EARLY_PIECE_BYTES = 65536  # of a request body kept while its upstream connection is being opened
@@ -52,13 +53,15 @@ class Download(IntEnum):
     CHUNKED = 1
 
 
-# Bound once: looking a member up on its Enum costs 70 ns on CPython 3.11, and these are asked for several times a request.
+# Bound once: looking a member up on its Enum costs 70 ns on CPython 3.11, and these are asked for several times a
+# request.
 KEPT, PASSED_ON, PASSED_IN_CHUNKS = Upload
 AS_IT_COMES, AS_CHUNKS = Download
 
 
 class _Rare:
-    """What most exchanges never set. Reading falls back to these values, so making an exchange does not pay for them."""
+    """What most exchanges never set. Reading falls back to these values, so making an exchange does not pay for
+    them."""
 
     key: Key | None = None
     operation: Operation | None = None
@@ -77,9 +80,9 @@ class _Rare:
 class Exchange(_Rare):
     """One request. Stations fill it in; see design: accept, identify, admit, route, prepare, send, relay, settle."""
 
-    __slots__ = ("attempt", "attempts_made", "body", "bytes_in", "bytes_out", "download", "entry", "head",
-                 "inbound", "journey", "outbound", "pieces", "reply", "started", "status", "suspended", "table", "target",
-                 "trouble", "upload", "upstream_done", "world")  # fmt: skip
+    __slots__ = ("attempt", "attempts_made", "body", "bytes_in", "bytes_out", "download", "entry",
+                 "head", "inbound", "journey", "outbound", "pieces", "reply", "started", "status",
+                 "suspended", "table", "target", "trouble", "upload", "upstream_done", "world")  # fmt: skip
 
     def __init__(
         self, world: World, inbound: Inbound, head: RequestHead, body: bytes | memoryview, entry: Entry
@@ -208,7 +211,7 @@ class Exchange(_Rare):
             else:
                 inbound.body_taken()
 
-        Pump(inbound.transport, outbound.transport, inbound.body_left, self.world.reservoir, moved, done).start()
+        Pump(inbound.transport, outbound.transport, self.world.reservoir, moved, done).start(inbound.body_left)
 
     def client_failed(self, error: GatewayError) -> None:
         self.fail(error)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import time
 from ipaddress import ip_address
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
 from fastproxy.errors import BadRequest, Denied
-from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.table import EDGE, LOCAL, PROVIDER, Key
 from fastproxy.snapshot import digest
-from fastproxy.wire.request_head import RequestHead
+
+if TYPE_CHECKING:
+    from fastproxy.gateway.exchange import Exchange
+    from fastproxy.wire.request_head import RequestHead
 
 _FIELDS: Final = (b"x-api-key", b"api-key", b"x-goog-api-key")
 

@@ -2,9 +2,9 @@
 
 A client on a kept connection mostly repeats itself: same fields, same host, same key, same model; only the body and a
 trace id are new. After an ordinary exchange has gone well, it lays a lane for its connection. The lane takes a request
-only if everything that decided the last journey is the same again, there is a warm connection, and the body is all here;
-it takes the reply only if that is all here too. Anything else becomes an ordinary exchange at the point where it is, so
-the lane decides nothing by itself: it only repeats.
+only if everything that decided the last journey is the same again, there is a warm connection, and the body is all
+here; it takes the reply only if that is all here too. Anything else becomes an ordinary exchange at the point where
+it is, so the lane decides nothing by itself: it only repeats.
 
 A 1 KB edge exchange costs half the Python on the lane that it costs off it (bench/micro/test_lane.py).
 """
@@ -15,7 +15,6 @@ from operator import itemgetter
 from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Any, Final
 
-from fastproxy.errors import GatewayError, UpstreamFailed
 from fastproxy.formats.peek import asks_for, json_string
 from fastproxy.formats.usage import read_json
 from fastproxy.gateway.admit import reads_model
@@ -25,14 +24,15 @@ from fastproxy.gateway.relay import own_lines
 from fastproxy.gateway.serve import serve
 from fastproxy.gateway.settle import count, count_bytes, count_usage, make_record
 from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
-from fastproxy.wire.fields import Reading
 from fastproxy.wire.inbound import AT_REPLY
-from fastproxy.wire.outbound import Outbound
 from fastproxy.wire.reply_head import STATUS_LINES, ReplyHead
 from fastproxy.wire.request_head import read_known
 
 if TYPE_CHECKING:
+    from fastproxy.errors import GatewayError, UpstreamFailed
     from fastproxy.formats.usage_fields import Usage
+    from fastproxy.wire.fields import Reading
+    from fastproxy.wire.outbound import Outbound
 
 JOIN_BYTES: Final = 32768
 # Statuses with a body that is framed as it says.
@@ -62,9 +62,10 @@ def lay(exchange: Exchange) -> None:
 class Lane:
     """What the last exchange of a connection decided, and under which circumstances. Stands in for an Exchange."""
 
-    __slots__ = ("_data", "_head_end", "_head_start", "_max_head", "_model", "_outbound", "_reading", "_reads_model", "_request_id", "_same", "_same_places", "_size",
-                 "_started", "attempt", "choices", "entry", "inbound", "key", "model", "operation", "table", "target",
-                 "world")  # fmt: skip
+    __slots__ = ("_data", "_head_end", "_head_start", "_max_head", "_model", "_outbound", "_reading",
+                 "_reads_model", "_request_id", "_same", "_same_places", "_size", "_started",
+                 "attempt", "choices", "entry", "inbound", "key", "model", "operation", "table",
+                 "target", "world")  # fmt: skip
 
     def __init__(self, exchange: Exchange, attempt: Attempt, reading: Reading) -> None:
         head, inbound = exchange.head, exchange.inbound

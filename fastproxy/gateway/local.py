@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from fastproxy.errors import BadRequest, NoRoute
 from fastproxy.formats import operations
-from fastproxy.gateway.exchange import Exchange
 from fastproxy.providers.catalogue import NAMES
 from fastproxy.wire.reply_head import STATUS_LINES
+
+if TYPE_CHECKING:
+    from fastproxy.gateway.exchange import Exchange
 
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>fastproxy</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem;color:#1c2430}
 code,pre{background:#eef1f5;border-radius:4px;padding:.1em .3em}pre{padding:.8em;overflow:auto}
 @media(prefers-color-scheme:dark){body{background:#12161c;color:#dbe2ea}code,pre{background:#1f2630}a{color:#8ab4ff}}</style>
-<h1>fastproxy</h1><p>A gateway in front of every AI provider, and an edge proxy. Change only the base URL of your SDK.</p>
-<pre>OpenAI     base_url = http://HOST/v1
+<h1>fastproxy</h1><p>A gateway in front of every AI provider, and an edge proxy. Change only the base URL of your
+SDK.</p> <pre>OpenAI     base_url = http://HOST/v1
 Anthropic  base_url = http://HOST
 Google     base_url = http://HOST
 any vendor base URL = http://HOST/{provider}/…   with your own key</pre>
-<p><a href="/providers">/providers</a> lists the vendors, <a href="/health">/health</a> tells whether this node serves.</p>
+<p><a href="/providers">/providers</a> lists the vendors,
+<a href="/health">/health</a> tells whether this node serves.</p>
 </html>
 """.encode()
 

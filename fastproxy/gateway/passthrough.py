@@ -6,15 +6,17 @@ Which host and path that is stands in providers/; here it becomes an attempt, on
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastproxy.formats import operations
-from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.identify import without_query_key
 from fastproxy.gateway.table import Attempt
 from fastproxy.providers.catalogue import find
 from fastproxy.providers.passthrough import HIDDEN_FROM_PROVIDERS, rebase, resolve
 from fastproxy.wire.origin import Origin, parse_origin
+
+if TYPE_CHECKING:
+    from fastproxy.gateway.exchange import Exchange
 
 _DROP: Final = frozenset(HIDDEN_FROM_PROVIDERS) | {b"host", b"x-model-provider"}
 MAX_ATTEMPTS: Final = 1024

@@ -1,19 +1,23 @@
 """Station 5: the head that goes upstream. What is the client's stops here, what is ours is put in.
 
-Hop-by-hop fields never pass (RFC 9110 7.6.1), framing is written anew from what was counted, and the rest of the client's
-lines is passed on in its own order and spelling.
+Hop-by-hop fields never pass (RFC 9110 7.6.1), framing is written anew from what was counted, and the rest of the
+client's lines is passed on in its own order and spelling.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastproxy.formats.operations import path_with_model
 from fastproxy.formats.peek import rename
-from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.identify import without_query_key
-from fastproxy.gateway.table import Attempt
 from fastproxy.wire.fields import Plan
-from fastproxy.wire.inbound import Inbound
-from fastproxy.wire.request_head import RequestHead
+
+if TYPE_CHECKING:
+    from fastproxy.gateway.exchange import Exchange
+    from fastproxy.gateway.table import Attempt
+    from fastproxy.wire.inbound import Inbound
+    from fastproxy.wire.request_head import RequestHead
 
 
 def prepare(exchange: Exchange, attempt: Attempt) -> bytes:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from fastproxy.errors import GatewayError
 from fastproxy.formats.errors import stream_error, write_error
 from fastproxy.gateway.exchange import Download, Exchange
 from fastproxy.shared import rows
 from fastproxy.wire.reply_head import STATUS_LINES
+
+if TYPE_CHECKING:
+    from fastproxy.errors import GatewayError
 
 _ROWS: Final = {kind: place for place, kind in enumerate(rows.ERROR_KINDS)}
 _OTHER: Final = rows.ERROR_KINDS.index("other")

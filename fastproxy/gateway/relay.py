@@ -84,7 +84,7 @@ def _pump(exchange: Exchange, outbound: Outbound) -> None:
             outbound.body_pumped()
 
     sink = exchange.inbound.transport
-    Pump(outbound.transport, sink, outbound.left, exchange.world.reservoir, moved, done).start()
+    Pump(outbound.transport, sink, exchange.world.reservoir, moved, done).start(outbound.left)
     if exchange.inbound.write_paused:
         outbound.transport.pause_reading()
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastproxy.errors import NoRoute
 from fastproxy.gateway import passthrough
-from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.identify import without_query_key
 from fastproxy.gateway.table import EDGE, PROVIDER, Attempt, Channel
+
+if TYPE_CHECKING:
+    from fastproxy.gateway.exchange import Exchange
 
 
 def route(exchange: Exchange) -> tuple[Attempt, ...]:

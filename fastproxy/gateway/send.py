@@ -9,14 +9,16 @@ What may be tried again, and when (RFC 9110 9.2.2, reliability first):
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastproxy.errors import UpstreamFailed
 from fastproxy.gateway.exchange import Exchange, Upload
-from fastproxy.gateway.table import Attempt
 from fastproxy.shared import rows
-from fastproxy.wire.outbound import Outbound
 from fastproxy.wire.pump import BUFFER_BYTES
+
+if TYPE_CHECKING:
+    from fastproxy.gateway.table import Attempt
+    from fastproxy.wire.outbound import Outbound
 
 IDEMPOTENT: Final = frozenset(
     (b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PROPFIND", b"QUERY", b"REPORT", b"SEARCH")

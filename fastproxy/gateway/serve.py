@@ -6,6 +6,8 @@ accept → identify → admit → route → ┌ prepare → send ┐ → relay �
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastproxy.errors import GatewayError
 from fastproxy.gateway.accept import collect_body
 from fastproxy.gateway.admit import admit
@@ -19,7 +21,9 @@ from fastproxy.gateway.route import route
 from fastproxy.gateway.send import send
 from fastproxy.gateway.settle import settle
 from fastproxy.gateway.table import EDGE, LOCAL
-from fastproxy.wire.outbound import Outbound
+
+if TYPE_CHECKING:
+    from fastproxy.wire.outbound import Outbound
 
 
 async def serve(exchange: Exchange, sent: Outbound | None = None) -> None:
@@ -30,25 +34,28 @@ async def serve(exchange: Exchange, sent: Outbound | None = None) -> None:
     try:
         if exchange.trouble is not None:
             exchange.check()
-        entry = exchange.entry
-        if entry is LOCAL:
+        if exchange.entry is LOCAL:
             answer(exchange)
-            return
-        if entry is not EDGE and sent is None:
-            identify(exchange)
-            if entry.reads_body:
-                await collect_body(exchange)
-            admit(exchange)
-        attempts = route(exchange)
-        for attempt in attempts:  # a retry is the next item, not a loop back
-            request = prepare(exchange, attempt)
-            if await send(exchange, attempt, request, last=attempt is attempts[-1], sent=sent):
-                break
-        if not relay_at_once(exchange):
-            await relay(exchange)
+        else:
+            await _forward(exchange, sent)
     except GatewayError as error:
         refuse(exchange, error)
     except ClientGone:
         exchange.error_kind = "client_closed"
     finally:
         settle(exchange)
+
+
+async def _forward(exchange: Exchange, sent: Outbound | None) -> None:
+    if exchange.entry is not EDGE and sent is None:
+        identify(exchange)
+        if exchange.entry.reads_body:
+            await collect_body(exchange)
+        admit(exchange)
+    attempts = route(exchange)
+    for attempt in attempts:  # a retry is the next item, not a loop back
+        request = prepare(exchange, attempt)
+        if await send(exchange, attempt, request, last=attempt is attempts[-1], sent=sent):
+            break
+    if not relay_at_once(exchange):
+        await relay(exchange)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Final
 
-from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.identify import without_query_key
 from fastproxy.gateway.refuse import error_row
 from fastproxy.record import Record
@@ -14,6 +13,7 @@ from fastproxy.shared import rows
 if TYPE_CHECKING:
     from fastproxy.formats.operations import Operation
     from fastproxy.formats.usage_fields import Usage
+    from fastproxy.gateway.exchange import Exchange
     from fastproxy.gateway.world import World
 
 _LAST_BUCKET: Final = len(rows.LATENCY_BOUNDS)

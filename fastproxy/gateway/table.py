@@ -9,25 +9,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import cycle
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastproxy.providers.passthrough import HIDDEN_FROM_PROVIDERS
 from fastproxy.shared import rows
-from fastproxy.snapshot import ChannelSpec, KeySpec, RouteSpec, Snapshot
 from fastproxy.wire.origin import Origin, parse_origin
 from fastproxy.wire.pool import Pool
+
+if TYPE_CHECKING:
+    from fastproxy.snapshot import ChannelSpec, KeySpec, RouteSpec, Snapshot
 
 Pools = Callable[[Origin], Pool]
 
 FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 CREDENTIALS: Final = frozenset(
-    (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie", b"x-model-provider", b"openai-organization",
-     b"openai-project")
+    (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie", b"x-model-provider",
+     b"openai-organization", b"openai-project")
 )  # fmt: skip
 
 
 class Entry:
-    """The door a request came through. `row` is its index in the metrics, `reads_body` whether routing needs the body."""
+    """The door a request came through. `row` is its index in the metrics, `reads_body` whether routing needs the
+    body."""
 
     __slots__ = ("name", "reads_body", "row")
 
@@ -62,8 +65,8 @@ class Attempt:
     before the path.
     """
 
-    __slots__ = ("auth", "channel", "drop", "fixed", "forwarded", "pool", "prefix", "preserves_host", "provider",
-                 "rename", "reply_drop", "reply_lines", "via")  # fmt: skip
+    __slots__ = ("auth", "channel", "drop", "fixed", "forwarded", "pool", "prefix", "preserves_host",
+                 "provider", "rename", "reply_drop", "reply_lines", "via")  # fmt: skip
 
     def __init__(self, pool: Pool, *, channel: str, provider: str, prefix: str) -> None:
         self.pool = pool
@@ -138,16 +141,8 @@ class Channel:
 class Table:
     """One configuration, ready for use."""
 
-    __slots__ = (
-        "catch_all",
-        "channels",
-        "decided_by_model",
-        "keys",
-        "passthrough_attempts",
-        "routes",
-        "snapshot",
-        "via",
-    )
+    __slots__ = ("catch_all", "channels", "decided_by_model", "keys", "passthrough_attempts", "routes",
+                 "snapshot", "via")  # fmt: skip
 
     def __init__(self, snapshot: Snapshot, pools: Pools) -> None:
         self.snapshot = snapshot

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastproxy.errors import BadRequest, UpstreamFailed
-from fastproxy.gateway.exchange import Exchange
 from fastproxy.shared import rows
 from fastproxy.wire.inbound import State
 from fastproxy.wire.pump import Pump
-from fastproxy.wire.request_head import RequestHead
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from fastproxy.gateway.exchange import Exchange
+    from fastproxy.wire.request_head import RequestHead
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -94,8 +97,8 @@ async def _both_ways(exchange: Exchange) -> None:
             exchange.wake()  # TLS has no half-close
 
     client, server = inbound.transport, outbound.transport
-    Pump(client, server, -1, world.reservoir, up, lambda error, eof: ended(0, server)).start()
-    Pump(server, client, -1, world.reservoir, down, lambda error, eof: ended(1, client)).start()
+    Pump(client, server, world.reservoir, up, lambda error, eof: ended(0, server)).start()
+    Pump(server, client, world.reservoir, down, lambda error, eof: ended(1, client)).start()
     touch()
     await exchange.pause()
     exchange.status = 101

@@ -6,13 +6,15 @@ when the client has long had its last byte.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fastproxy.formats.inflate import decoder
 from fastproxy.formats.usage import StreamUsage, read_json, read_tail
-from fastproxy.formats.usage_fields import Usage
-from fastproxy.gateway.exchange import Exchange
-from fastproxy.wire.reply_head import ReplyHead
+
+if TYPE_CHECKING:
+    from fastproxy.formats.usage_fields import Usage
+    from fastproxy.gateway.exchange import Exchange
+    from fastproxy.wire.reply_head import ReplyHead
 
 MAX_WHOLE_BYTES: Final = 262144  # a JSON reply up to here is read exactly, a longer one from its tail
 TAIL_BYTES: Final = 16384

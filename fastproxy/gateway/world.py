@@ -5,27 +5,28 @@ The only object that knows both the wire and the gateway; the worker makes one a
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastproxy.gateway.table import Table
-from fastproxy.record import Record
 from fastproxy.shared import rows
-from fastproxy.snapshot import Snapshot
-from fastproxy.wire.deadlines import Deadlines
 from fastproxy.wire.dial import Dialer
 from fastproxy.wire.limits import WireLimits
-from fastproxy.wire.origin import Origin
 from fastproxy.wire.pool import Pool, PoolCounts
 from fastproxy.wire.pump import Reservoir
 from fastproxy.wire.request_head import HeadLimits
 from fastproxy.wire.resolve import Resolver
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine
+
     from fastproxy.gateway.exchange import Exchange
+    from fastproxy.record import Record
+    from fastproxy.snapshot import Snapshot
+    from fastproxy.wire.deadlines import Deadlines
+    from fastproxy.wire.origin import Origin
 
 Result = TypeVar("Result")
 MAX_POOLS = 1024  # origins that a client has a say in (azure resources, bedrock regions) are bounded as well

@@ -1,20 +1,24 @@
 """The listening sockets of a worker: which of them it accepts on, and with which certificate.
 
-The master owns all sockets and says in the arena who accepts on which slot's; a worker that is told to take over another
-slot's sockets does so without a connection being lost, because the sockets themselves are never closed.
+The master owns all sockets and says in the arena who accepts on which slot's; a worker that is told to take over
+another slot's sockets does so without a connection being lost, because the sockets themselves are never closed.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from fastproxy.server.seat import Seat
 from fastproxy.wire.inbound import Front, Inbound
 from fastproxy.wire.tls import TlsTransport, server_context
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+
+    from fastproxy.server.seat import Seat
 
 logger = logging.getLogger("fastproxy")
 

@@ -6,16 +6,19 @@ The admin process will publish from the database in the same way; this is the fi
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from fastproxy.config import Channel, Key, Listen, Route, Settings
 from fastproxy.errors import ConfigError
 from fastproxy.providers.catalogue import Provider, find
 from fastproxy.snapshot import ChannelSpec, KeySpec, RouteSpec, Snapshot, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fastproxy.config import Channel, Key, Listen, Route, Settings
 
 _SECRET: Final = secrets.token_bytes(32)  # one per master: hashes are compared, never kept
 _PSEUDONYM: Final = f"fastproxy-{secrets.token_hex(6)}"

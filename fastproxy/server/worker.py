@@ -1,7 +1,7 @@
 """A worker: one uvloop, the listening sockets it was given, and everything a request needs. Data plane only.
 
-Ten times a second it ticks: timeouts, heartbeat, counters to the arena, a new configuration, a new share of the listening
-sockets, a dead master. Nothing else runs by the clock.
+Ten times a second it ticks: timeouts, heartbeat, counters to the arena, a new configuration, a new share of the
+listening sockets, a dead master. Nothing else runs by the clock.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import os
 import signal
 import time
 from array import array
-from collections.abc import Callable, Coroutine
 from email.utils import formatdate
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 
@@ -23,11 +22,15 @@ from fastproxy.gateway.door import Door
 from fastproxy.gateway.world import World
 from fastproxy.server.access_log import AccessLog
 from fastproxy.server.doorways import Doorways
-from fastproxy.server.seat import Seat
 from fastproxy.shared import rows
 from fastproxy.snapshot import Snapshot, unpack
 from fastproxy.wire.deadlines import TICK_S, Deadlines
 from fastproxy.wire.inbound import Front, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from fastproxy.server.seat import Seat
 
 logger = logging.getLogger("fastproxy")
 
@@ -147,7 +150,7 @@ class Worker:
         try:
             self.log = AccessLog(snapshot.access_log, snapshot.access_log_file, bound=LOG_BOUND)
         except OSError as error:
-            logger.error("access log '%s' cannot be opened: %s", snapshot.access_log_file, error)  # noqa: TRY400
+            logger.error("access log '%s' cannot be opened: %s", snapshot.access_log_file, error)
             return
         self.world.log = self.log.append
 

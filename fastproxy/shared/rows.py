@@ -18,7 +18,7 @@ _next = 0
 
 def _block(count: int = 1) -> int:
     """Reserve `count` consecutive rows and return the first."""
-    global _next  # noqa: PLW0603 - runs at import only; the numbering must be dense
+    global _next  # runs at import only; the numbering must be dense
     first = _next
     _next += count
     return first

@@ -6,12 +6,15 @@ import asyncio
 import socket
 import ssl
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from fastproxy.errors import UpstreamFailed
 from fastproxy.wire.outbound import Outbound
-from fastproxy.wire.pool import Pool
-from fastproxy.wire.resolve import Resolver
 from fastproxy.wire.tls import TlsTransport, client_context
+
+if TYPE_CHECKING:
+    from fastproxy.wire.pool import Pool
+    from fastproxy.wire.resolve import Resolver
 
 _context = lru_cache(maxsize=256)(client_context)
 
@@ -25,7 +28,8 @@ class Dialer:
         self._resolver = resolver
 
     async def dial(self, pool: Pool) -> Outbound:
-        """A fresh connection. Raises: UpstreamFailed (502, 504) with retry "if_unsent": no byte of a request went out."""
+        """A fresh connection. Raises: UpstreamFailed (502, 504) with retry "if_unsent": no byte of a request went
+        out."""
         limits = pool.limits
         try:
             async with asyncio.timeout(limits.connect_timeout):

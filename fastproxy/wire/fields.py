@@ -67,8 +67,8 @@ class Shape:
     `problem` is a text when the names alone make the head unacceptable, else empty.
     """
 
-    __slots__ = ("connection_at", "host_at", "index", "length_at", "lower", "names", "plain", "plans", "problem",
-                 "readings", "repeated", "seen", "table")  # fmt: skip
+    __slots__ = ("connection_at", "host_at", "index", "length_at", "lower", "names", "plain", "plans",
+                 "problem", "readings", "repeated", "seen", "table")  # fmt: skip
 
     def __init__(self, names: tuple[bytes, ...], table: Shapes) -> None:
         self.names = names

@@ -1,4 +1,5 @@
-"""The bounds and timeouts of the wire, in seconds and bytes. Every one is configurable; the defaults are the product's."""
+"""The bounds and timeouts of the wire, in seconds and bytes. Every one is configurable; the defaults are the
+product's."""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
     IDLE --send()--> SENT --final head--> BODY --end of body--> IDLE | CLOSED
                        \\--101--> TUNNEL
 
-Replies are cut by our own count, so that bytes beyond the end of one can never begin another: they close the connection.
+Replies are cut by our own count, so that bytes beyond the end of one can never begin another: they close the
+connection.
 """
 
 from __future__ import annotations
@@ -43,12 +44,14 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
-# Bound once: looking a member up on its Enum costs 70 ns on CPython 3.11, and these are asked for several times a request.
+# Bound once: looking a member up on its Enum costs 70 ns on CPython 3.11, and these are asked for several times a
+# request.
 IDLE, SENT, BODY, TUNNEL, CLOSED = Phase
 
 
 class Waiter(Protocol):
-    """Who waits for a reply. `reply_head` gets the final head; the body is then in `Outbound.pending` and still to come."""
+    """Who waits for a reply. `reply_head` gets the final head; the body is then in `Outbound.pending` and still to
+    come."""
 
     def whole_reply(self, outbound: Outbound, data: bytes) -> bool:
         """Take `data` as one whole reply, before it is looked at; False leaves it to the connection."""
@@ -65,8 +68,9 @@ class Waiter(Protocol):
 class Outbound(asyncio.Protocol):
     """One upstream connection, owned by its pool when idle and by one waiter otherwise."""
 
-    __slots__ = ("_chunks", "_head", "_interims", "_to_head", "born", "counted", "deadline", "framing", "got_bytes", "left",
-                 "generation", "pending", "phase", "pool", "reused", "reusable", "total_deadline", "transport", "waiter")  # fmt: skip
+    __slots__ = ("_chunks", "_head", "_interims", "_to_head", "born", "counted", "deadline", "framing",
+                 "generation", "got_bytes", "left", "pending", "phase", "pool", "reusable", "reused",
+                 "total_deadline", "transport", "waiter")  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool

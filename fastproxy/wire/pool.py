@@ -1,7 +1,8 @@
 """Connections to one origin, kept for the next request.
 
-The pool decides and counts; `dial` opens. Idle connections stand on a stack: the one used last is warm and unlikely to be
-closed by the origin, those at the bottom grow old and go. Counts are integers, kept as things happen, never recounted.
+The pool decides and counts; `dial` opens. Idle connections stand on a stack: the one used last is warm and unlikely
+to be closed by the origin, those at the bottom grow old and go. Counts are integers, kept as things happen, never
+recounted.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastproxy.errors import Limited, UpstreamFailed
 from fastproxy.wire.deadlines import NEVER, Deadlines
-from fastproxy.wire.fields import Reading
-from fastproxy.wire.limits import WireLimits
-from fastproxy.wire.origin import Origin
 from fastproxy.wire.outbound import CLOSED, IDLE, Outbound
+
+if TYPE_CHECKING:
+    from fastproxy.wire.fields import Reading
+    from fastproxy.wire.limits import WireLimits
+    from fastproxy.wire.origin import Origin
 
 Dial = Callable[["Pool"], Coroutine[Any, Any, Outbound]]
 
@@ -34,8 +37,8 @@ class PoolCounts:
 class Pool:
     """The connections to `origin`. `take` gives a warm one at once or None; `open` dials or waits for one."""
 
-    __slots__ = ("_dial", "_idle", "_waiting", "active", "counts", "deadlines", "generation", "limits", "origin", "reading",
-                 "total")  # fmt: skip
+    __slots__ = ("_dial", "_idle", "_waiting", "active", "counts", "deadlines", "generation", "limits",
+                 "origin", "reading", "total")  # fmt: skip
 
     def __init__(
         self, origin: Origin, deadlines: Deadlines, limits: WireLimits, dial: Dial, counts: PoolCounts

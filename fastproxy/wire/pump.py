@@ -2,14 +2,17 @@
 
 A pump takes the place of the source's protocol. Reads land in one buffer per worker; a memoryview of what was read goes
 to the sink's transport, which writes it at once. If the kernel did not take all of it, the view is still in the sink's
-queue, so the buffer changes owner: the worker gets a fresh one (bench/micro/test_pump.py shows the corruption otherwise).
+queue, so the buffer changes owner: the worker gets a fresh one (bench/micro/test_pump.py shows the corruption
+otherwise).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BUFFER_BYTES: Final = 65536  # also the most that one slow reader can hold
 WRITE_HIGH_BYTES: Final = 65536  # a transport's limit outside of pumps
@@ -30,8 +33,8 @@ class Reservoir:
 class Pump(asyncio.BufferedProtocol):
     """Relays `left` bytes (or everything, when it is -1) from `source` to `sink`.
 
-    `moved(count)` is called per read, `done(error)` once: with None at the end of a counted body or at the source's EOF,
-    with the error when the source breaks. The caller installs the next protocol.
+    `moved(count)` is called per read, `done(error)` once: with None at the end of a counted body or at the source's
+    EOF, with the error when the source breaks. The caller installs the next protocol.
     """
 
     __slots__ = ("_done", "_reservoir", "_view", "left", "moved", "original", "sink", "source")
@@ -40,22 +43,22 @@ class Pump(asyncio.BufferedProtocol):
         self,
         source: asyncio.Transport,
         sink: asyncio.Transport,
-        left: int,
         reservoir: Reservoir,
         moved: Callable[[int], None],
         done: Callable[[Exception | None, bool], None],
     ) -> None:
         self.source = source
         self.sink = sink
-        self.left = left
+        self.left = -1
         self.moved = moved
         self._done = done
         self._reservoir = reservoir
         self._view = reservoir.view
         self.original = source.get_protocol()
 
-    def start(self) -> None:
+    def start(self, left: int = -1) -> None:
         """Take over the source's reads. uvloop picks the read callback when reading starts, hence the pause."""
+        self.left = left
         self.sink.set_write_buffer_limits(high=0)
         self.source.pause_reading()
         self.source.set_protocol(self)

@@ -65,8 +65,8 @@ _shapes = Shapes(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [\t -~\x80-\xff]*+\r\n")
 class ReplyHead:
     """One final reply head (or 101). `length` counts the body's bytes when `framing` is LENGTH, else 0."""
 
-    __slots__ = ("_values", "connection", "framing", "groups", "keep_alive", "length", "raw", "reading", "shape", "size",
-                 "status")  # fmt: skip
+    __slots__ = ("_values", "connection", "framing", "groups", "keep_alive", "length", "raw",
+                 "reading", "shape", "size", "status")  # fmt: skip
 
     status: int
     shape: Shape

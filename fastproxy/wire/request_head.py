@@ -1,8 +1,8 @@
 """Request heads: from bytes to a `RequestHead`, with every decision made that llhttp leaves to its caller.
 
 httptools judges the bytes (tokens, CRLF, control characters); this file judges the meaning: version, method, target,
-Host, framing, expectations. One head per call and a fresh parser per head, so no state of one message can reach the next.
-Sources: RFC 9112 sections 2, 3, 6 and 9; RFC 9110 sections 7.2, 7.6, 8.6 and 10.1.1.
+Host, framing, expectations. One head per call and a fresh parser per head, so no state of one message can reach the
+next. Sources: RFC 9112 sections 2, 3, 6 and 9; RFC 9110 sections 7.2, 7.6, 8.6 and 10.1.1.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class RequestHead:
     A head that a Reading recognised keeps what was matched in `groups` and takes its values apart only when asked.
     """
 
-    __slots__ = ("_values", "connection", "expects", "groups", "host", "keep_alive", "length", "method", "minor", "raw",
-                 "reading", "shape", "size", "target")  # fmt: skip
+    __slots__ = ("_values", "connection", "expects", "groups", "host", "keep_alive", "length",
+                 "method", "minor", "raw", "reading", "shape", "size", "target")  # fmt: skip
 
     method: bytes
     target: bytes  # origin-form, or "*" for OPTIONS

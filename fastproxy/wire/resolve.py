@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from ipaddress import ip_address
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastproxy.errors import UpstreamFailed
-from fastproxy.wire.deadlines import Deadlines
+
+if TYPE_CHECKING:
+    from fastproxy.wire.deadlines import Deadlines
 
 MAX_NAMES: Final = 4096
 

@@ -1,18 +1,21 @@
 """TLS on a plain uvloop transport: one pump of `ssl.MemoryBIO`s for both sides.
 
 `TlsTransport` is a protocol towards the socket and a transport towards the HTTP protocol inside it, so inbound and
-outbound connections do not know whether they are encrypted. uvloop's own TLS transport costs up to 10 % more per request
-(it asks OpenSSL for more after every read) and twice the memory under churn; tuning.md has the figures.
+outbound connections do not know whether they are encrypted. uvloop's own TLS transport costs up to 10 % more per
+request (it asks OpenSSL for more after every read) and twice the memory under churn; tuning.md has the figures.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Callable, Iterable
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastproxy.wire.deadlines import NEVER, Deadlines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 READ_BYTES: Final = 65536
 
@@ -26,7 +29,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     `connection_made` runs just before it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - three of them are options by keyword
         self,
         context: ssl.SSLContext,
         inner: asyncio.Protocol,
@@ -125,16 +128,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         incoming = self._incoming
         while (engine := self._ssl) is not None and self._inner is not None:
             try:
-                if self._buffered:
-                    view = self._inner.get_buffer(-1)
-                    count = cast("int", engine.read(len(view), view))  # typeshed knows only the form without a buffer
-                    if count:
-                        self._inner.buffer_updated(count)
-                else:
-                    data = engine.read(READ_BYTES)
-                    count = len(data)
-                    if count:
-                        self._inner.data_received(data)
+                count = self._deliver(engine)
             except ssl.SSLWantReadError:
                 break
             except ssl.SSLError:
@@ -147,6 +141,19 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
                 break
         if self._outgoing.pending:
             self._flush()
+
+    def _deliver(self, engine: ssl.SSLObject) -> int:
+        """Decrypt once and hand it over; the number of bytes, 0 at the peer's close_notify."""
+        if self._buffered:
+            view = self._inner.get_buffer(-1)
+            count = cast("int", engine.read(len(view), view))  # typeshed knows only the form without a buffer
+            if count:
+                self._inner.buffer_updated(count)
+            return count
+        data = engine.read(READ_BYTES)
+        if data:
+            self._inner.data_received(data)
+        return len(data)
 
     def _peer_closed(self) -> None:
         """close_notify: the true end of what the peer sends."""
@@ -177,10 +184,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             return
         self._closing = True
         if self._ssl is not None and self._open:
-            try:
+            with contextlib.suppress(ssl.SSLError):  # the peer's close_notify is not waited for
                 self._ssl.unwrap()
-            except ssl.SSLError:
-                pass  # the peer's close_notify is not waited for
             self._flush()
         self._raw.close()
 

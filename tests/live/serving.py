@@ -1,6 +1,6 @@
 """Start a real `fastproxy serve` and talk to its master: for tests and benches that need the whole program.
 
-`Serving` is a context manager; it never leaves a process behind, whichever master an upgrade has put in charge.
+`Serving` is a context manager (or start, wait and __exit__, for several at once); it never leaves a process behind, whichever master an upgrade has put in charge.
 """
 
 from __future__ import annotations
@@ -54,22 +54,31 @@ class Serving:
         self.log = folder / "log"
         self.config = folder / "fastproxy.yaml"
         self.config.write_text(config or "{}\n", encoding="utf-8")
-        command = [sys.executable, "-m", "fastproxy", "serve", "--config", str(self.config)]
-        command += ["--listen", "127.0.0.1:0", "--admin", "off", "--state-dir", str(self.state_dir), *arguments]
-        environ = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environ)
-        self.masters = {self.process.pid}
+        self._command = [sys.executable, "-m", "fastproxy", "serve", "--config", str(self.config)]
+        self._command += ["--listen", "127.0.0.1:0", "--admin", "off", "--state-dir", str(self.state_dir), *arguments]
+        self.masters: set[int] = set()
         self.port = 0
 
+    def start(self) -> None:
+        """Start it and do not wait; for several at once."""
+        environ = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, cwd=ROOT, stdout=log, stderr=log, env=environ)
+        self.masters.add(self.process.pid)
+
     def __enter__(self) -> Self:
+        self.start()
         try:
-            until(lambda: self.process.poll() is not None or self._find_port(), START_S)
-            assert self.port, self.said()
+            self.wait()
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def wait(self) -> None:
+        """Until it serves; fails with what it said when it does not."""
+        until(lambda: self.process.poll() is not None or self._find_port(), START_S)
+        assert self.port, self.said()
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(NotRunning):

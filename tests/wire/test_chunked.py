@@ -125,7 +125,7 @@ def test_a_mutation_is_refused_or_still_unambiguous(
     _, raw = encoding
     place %= len(raw)
     changed = raw[:place] + put + raw[place + replace :]
-    outcomes = set()
+    outcomes: set[tuple[bytes, bytes] | None] = set()
     for pieces in ([changed], pieces_of(changed, cuts), [changed[at : at + 1] for at in range(len(changed))]):
         try:
             payload, rest, reader = read(pieces)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LANES = 6
 # Short, because the slow cases wait for each of them; all below the client's patience.
 LIMITS = """\
-limits: {header_timeout: 1s, body_idle_timeout: 1s, idle_timeout: 1s, first_byte_timeout: 1s, stream_idle_timeout: 1s,
+limits: {header_timeout: 1s, body_idle_timeout: 1s, idle_timeout: 1s, first_byte_timeout: 2s, stream_idle_timeout: 1s,
          drain_timeout: 1s}
 """
 ROUTE = """\
@@ -52,8 +52,11 @@ def run_all(
             upstreams = [await stack.enter_async_context(Upstream(known)) for _ in range(LANES)]
             gateways = [_gateway(folder / str(place), setup, up.port) for place, up in enumerate(upstreams)]
             with ExitStack() as running:
-                for gateway in gateways:  # all have been started; now wait for each
-                    running.enter_context(gateway)
+                for gateway in gateways:
+                    gateway.start()
+                    running.push(gateway.__exit__)
+                for gateway in gateways:
+                    gateway.wait()
                 prefix = "/route" if setup == "route" else ""
                 lanes = [Lane(gateway.port, up, prefix) for gateway, up in zip(gateways, upstreams, strict=True)]
                 return await take_turns(lanes, cases, grade)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.live
 
-SMUGGLING = ("cl-te", "te-cl", "te-http10", "te-lf-inject", "cl-underscore", "conn-close-tail", "ok-get")
+SMUGGLING = ("cl-te", "te-cl", "te-http10", "te-lf-inject", "cl-underscore", "te-trail-comma", "ok-get")
 
 
 def bad(verdicts: list[Verdict]) -> list[str]:
