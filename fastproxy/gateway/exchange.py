@@ -13,6 +13,7 @@ from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fastproxy.wire.chunked import LAST_CHUNK
+from fastproxy.wire.outbound import Outbound
 from fastproxy.wire.pump import Pump
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from fastproxy.gateway.watch import Meter
     from fastproxy.gateway.world import World
     from fastproxy.wire.inbound import Inbound
-    from fastproxy.wire.outbound import Outbound
     from fastproxy.wire.reply_head import ReplyHead
     from fastproxy.wire.request_head import RequestHead
 
@@ -59,6 +59,13 @@ KEPT, PASSED_ON, PASSED_IN_CHUNKS = Upload
 AS_IT_COMES, AS_CHUNKS = Download
 
 
+def _give_back(task: asyncio.Future[Any]) -> None:
+    """A connection that was opened for somebody who has left in the meantime."""
+    if not task.cancelled() and task.exception() is None and isinstance(task.result(), Outbound):
+        task.result().reusable = True
+        task.result().pool.give_back(task.result())
+
+
 class _Rare:
     """What most exchanges never set. Reading falls back to these values, so making an exchange does not pay for
     them."""
@@ -74,6 +81,9 @@ class _Rare:
     held_bytes = 0  # of the body, counted in the worker's bound
     tunnelled = False  # the client asked for a WebSocket
     waited_for: asyncio.Future[Any] | None = None
+    upload_pump: Pump | None = None
+    upstream_held = False  # its reads are paused, because the client takes no more
+    client_held = False  # its reads are paused, because the upstream takes no more
     choices: tuple[Attempt, ...] = ()  # filled at the door when it alone decides them
 
 
@@ -135,6 +145,7 @@ class Exchange(_Rare):
         """Wait for `work`, run as a task of its own; a client that leaves cancels it."""
         if self.trouble is not None:
             work.close()
+            self.check()
         task: asyncio.Task[Result] = self.world.spawn(work)
         self.waited_for = task
         task.add_done_callback(self._waited)
@@ -143,6 +154,7 @@ class Exchange(_Rare):
                 await self.pause()
         except BaseException:
             task.cancel()
+            task.add_done_callback(_give_back)
             raise
         finally:
             self.waited_for = None
@@ -209,9 +221,11 @@ class Exchange(_Rare):
             if eof:
                 self.client_gone()
             else:
+                self.upload_pump = None
                 inbound.body_taken()
 
-        Pump(inbound.transport, outbound.transport, self.world.reservoir, moved, done).start(inbound.body_left)
+        self.upload_pump = Pump(inbound.transport, outbound.transport, self.world.reservoir, moved, done)
+        self.upload_pump.start(inbound.body_left)
 
     def client_failed(self, error: GatewayError) -> None:
         self.fail(error)
@@ -228,10 +242,12 @@ class Exchange(_Rare):
 
     def client_paused(self) -> None:
         if self.outbound is not None and not self.upstream_done:
+            self.upstream_held = True
             self.outbound.transport.pause_reading()
 
     def client_resumed(self) -> None:
-        if self.outbound is not None and not self.upstream_done:
+        if self.outbound is not None and self.upstream_held:
+            self.upstream_held = False
             self.outbound.transport.resume_reading()
 
     # --- the upstream's side: see wire.outbound.Waiter ------------------------------------------------------------
@@ -272,10 +288,28 @@ class Exchange(_Rare):
         self.fail(error)
 
     def upstream_paused(self) -> None:
+        self.client_held = True
         self.inbound.transport.pause_reading()
 
     def upstream_resumed(self) -> None:
+        self.client_held = False
         self.inbound.transport.resume_reading()
+
+    def release(self) -> None:
+        """Let both connections go in a state in which the next exchange can use them, or not at all."""
+        outbound, inbound = self.outbound, self.inbound
+        if self.upload_pump is not None:
+            self.upload_pump.stop()
+        if self.client_held and not inbound.transport.is_closing():
+            inbound.transport.resume_reading()
+        if outbound is None:
+            return
+        if self.upstream_held and not outbound.transport.is_closing():
+            outbound.transport.resume_reading()  # a paused connection in the pool would hang the next exchange
+        if not inbound.body_complete:
+            outbound.reusable = False  # the upstream still waits for the rest of this request
+        self.outbound = None
+        outbound.pool.give_back(outbound)
 
     # --- small questions ------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from fastproxy.gateway.relay import own_lines
 from fastproxy.gateway.serve import serve
 from fastproxy.gateway.settle import count, count_bytes, count_usage, make_record
 from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
+from fastproxy.wire.deadlines import NEVER
 from fastproxy.wire.inbound import AT_REPLY
 from fastproxy.wire.reply_head import STATUS_LINES, ReplyHead
 from fastproxy.wire.request_head import read_known
@@ -113,7 +114,10 @@ class Lane:
         self._started = perf_counter_ns()
         reading, inbound = self._reading, self.inbound
         match = reading.match(data)
-        if match is None or self.world.table is not self.table or inbound.front.draining:
+        if match is None or inbound.front.draining:
+            return False
+        if self.world.table is not self.table:
+            inbound.lane = None  # decided under a configuration that is no longer in force
             return False
         groups, start = match.groups(), match.end()
         if self._same_places(groups) != self._same or start > self._max_head:
@@ -133,6 +137,7 @@ class Lane:
         self._outbound = outbound
         inbound.exchange = self
         inbound.state = AT_REPLY
+        inbound.deadline = NEVER
         outbound.expect(self, groups[0] == b"HEAD")
         self._write(outbound, groups, digits, body)
         return True

@@ -24,10 +24,8 @@ _FORMATS: Final = {name: rows.TOKENS + place * len(rows.TOKEN_KINDS) for place, 
 
 def settle(exchange: Exchange) -> None:
     """Give the upstream connection back, free the client's for its next request, then count and record."""
-    outbound, inbound, world = exchange.outbound, exchange.inbound, exchange.world
-    if outbound is not None:
-        exchange.outbound = None
-        outbound.pool.give_back(outbound)
+    inbound, world = exchange.inbound, exchange.world
+    exchange.release()
     if exchange.held_bytes:
         world.buffered_bytes -= exchange.held_bytes
     duration = (perf_counter_ns() - exchange.started) // 1000

@@ -53,14 +53,15 @@ class World:
         self.date_line = b""
         self._id_prefix = os.urandom(10).hex().encode()
         self._ids = int.from_bytes(os.urandom(3), "big")
+        self.resolver = Resolver(deadlines, 0.0)  # outlives reloads: the last good answers stay
+        self.dialer = Dialer(self.resolver)
         self.install(snapshot)
 
     def install(self, snapshot: Snapshot) -> None:
         """Put a configuration in force. Exchanges under way keep theirs; kept connections are renewed."""
         self.limits = wire_limits(snapshot)
         self.max_buffered_bytes = int(snapshot.limits.get("max_buffer", 256 << 20))
-        self.resolver = Resolver(self.deadlines, self.limits.dns_ttl)
-        self.dialer = Dialer(self.resolver)
+        self.resolver.ttl = self.limits.dns_ttl
         old, self.pools = self.pools, {}
         self.table = Table(snapshot, self.pool)
         for pool in old.values():

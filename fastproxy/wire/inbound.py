@@ -93,9 +93,9 @@ class Front:
 class Inbound(asyncio.Protocol):
     """One client connection. The application writes to `transport` and ends with `finish` or `abort`."""
 
-    __slots__ = ("_buffer", "_chunks", "_left", "_lingered", "_probe", "_running", "deadline",
-                 "exchange", "forwarded", "front", "keep_alive", "lane", "peer", "reading", "secure",
-                 "state", "transport", "write_paused")  # fmt: skip
+    __slots__ = ("_buffer", "_chunks", "_left", "_lingered", "_probe", "_running", "_unwritten",
+                 "deadline", "exchange", "forwarded", "front", "keep_alive", "lane", "peer", "reading",
+                 "secure", "state", "transport", "write_paused")  # fmt: skip
 
     def __init__(self, front: Front, secure: bool = False) -> None:
         self.front = front
@@ -115,6 +115,7 @@ class Inbound(asyncio.Protocol):
         self._chunks: ChunkReader | None = None
         self._probe: HttpRequestParser | None = None
         self._lingered = 0
+        self._unwritten = 0  # bytes that the client had not taken when we last looked
         self._running = False
 
     # --- from the transport ---------------------------------------------------------------------------------------
@@ -178,9 +179,13 @@ class Inbound(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.write_paused = True
-        self.deadline = self.front.deadlines.now + self.front.limits.write_timeout
+        self._watch_writing()
         if self.exchange is not None:
             self.exchange.client_paused()
+
+    def _watch_writing(self) -> None:
+        self._unwritten = self.transport.get_write_buffer_size()
+        self.deadline = self.front.deadlines.now + self.front.limits.write_timeout
 
     def resume_writing(self) -> None:
         self.write_paused = False
@@ -192,6 +197,8 @@ class Inbound(asyncio.Protocol):
         """The deadline has passed: which one it was follows from the state."""
         if self.state is AT_HEAD and not self._buffer and not self.write_paused:
             self.transport.close()  # idle between requests, or silent from the start
+        elif self.write_paused and self.transport.get_write_buffer_size() < self._unwritten:
+            self._watch_writing()  # slow, but it takes something
         elif self.write_paused or self.state in (AT_LINGER, AT_TUNNEL):
             self.abort()
         elif self.exchange is not None:

@@ -110,7 +110,11 @@ class Pool:
         try:
             async with asyncio.timeout(limits.pool_wait_timeout):
                 return await turn
-        except TimeoutError:
+        except BaseException as error:
+            if turn.done() and not turn.cancelled() and (given := turn.result()) is not None:
+                self.give_back(given)  # it came in the moment in which we gave up
+            if not isinstance(error, TimeoutError):
+                raise
             text = f"no connection to the upstream became free in {limits.pool_wait_timeout:g} s"
             raise Limited(text, status=503, kind="overloaded", retry_after=1) from None
         finally:

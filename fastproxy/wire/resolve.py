@@ -18,11 +18,11 @@ MAX_NAMES: Final = 4096
 class Resolver:
     """The addresses of names. An answer older than `ttl` seconds is used while a new one is being fetched."""
 
-    __slots__ = ("_answers", "_deadlines", "_refreshing", "_ttl")
+    __slots__ = ("_answers", "_deadlines", "_refreshing", "ttl")
 
     def __init__(self, deadlines: Deadlines, ttl: float) -> None:
         self._deadlines = deadlines
-        self._ttl = ttl
+        self.ttl = ttl
         self._answers: dict[tuple[str, int], tuple[float, tuple[str, ...]]] = {}
         self._refreshing: dict[tuple[str, int], asyncio.Task[tuple[str, ...]]] = {}
 
@@ -63,7 +63,7 @@ class Resolver:
             found = tuple(dict.fromkeys(str(row[4][0]) for row in rows))
         if len(self._answers) >= MAX_NAMES:
             self._answers.clear()
-        self._answers[key] = (self._deadlines.now + self._ttl, found)
+        self._answers[key] = (self._deadlines.now + self.ttl, found)
         return found
 
 

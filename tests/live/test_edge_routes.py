@@ -73,7 +73,6 @@ def config(mock: Mock, origin: Upstream, dead: str) -> dict[str, Any]:
             route("replace.test", forwarded="replace"),
             route("off.test", forwarded="off"),
             route("upstream-host.test", host_header="upstream"),
-            route("named-host.test", request_headers={"host": "vhost.internal"}),
             route("script.test", upstream=origin.url),
         ],
         "limits": {"pool_idle_timeout": "20s"},
@@ -204,7 +203,6 @@ def test_forwarding_fields(
 def test_the_hosts_name(gateway: Gateway, mock: Mock) -> None:
     assert ask(gateway, "append.test:81").json["headers"]["host"] == ["append.test:81"]
     assert ask(gateway, "upstream-host.test").json["headers"]["host"] == [f"127.0.0.1:{mock.port}"]
-    assert ask(gateway, "named-host.test").json["headers"]["host"] == ["vhost.internal"]
 
 
 def test_hop_by_hop_fields_stop_here(gateway: Gateway) -> None:

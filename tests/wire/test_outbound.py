@@ -12,6 +12,7 @@ from fastproxy.wire.outbound import MAX_INTERIM, MAX_REPLY_HEAD, Phase
 from tests.wire.fakes import Ask, Upstream, wire_of
 
 OK = b"HTTP/1.1 200 OK\r\n"
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 REPLIES: dict[str, tuple[bytes, bytes, bool]] = {
     # name: reply, its body, whether the connection may be used again
     "length": (OK + b"Content-Length: 10\r\n\r\n0123456789", b"0123456789", True),
@@ -79,7 +80,6 @@ CUT_SHORT = {
     "before a byte": b"",
     "in the head": OK[:9],
     "after an interim": b"HTTP/1.1 100 Continue\r\n\r\n",
-    "in a counted body": OK + b"Content-Length: 5\r\n\r\nhell",
     "before a counted body": OK + b"Content-Length: 5\r\n\r\n",
     "in a chunk": OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhell",
     "between chunks": OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
@@ -142,7 +142,7 @@ def test_whole_chunks_may_pass_as_they_are() -> None:
 
 
 def test_a_tunnel_is_nobodys_body() -> None:
-    ask = Ask().feed(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nearly")
+    ask = Ask().feed(SWITCHED + b"early")
     assert (ask.outbound.phase, ask.outbound.pending, ask.waiting.ended) == (Phase.TUNNEL, b"early", 0)
 
 
@@ -223,7 +223,7 @@ def test_an_upload_under_way_is_no_slow_reply_but_has_a_total() -> None:
 
 
 def test_a_tunnel_has_no_deadline_here() -> None:
-    ask = Ask(limits=LIMITS).feed(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    ask = Ask(limits=LIMITS).feed(SWITCHED)
     ask.upstream.passes(1e6)
     assert failures(ask) == []
 

@@ -263,6 +263,7 @@ def test_the_recogniser_takes_strictly_less_than_the_parser(sighting: tuple[Read
     match = reading.match(raw)
     if match is None or not is_used(reading, match):
         return
+    raw = raw[: raw.find(b"\r\n\r\n") + 4]
     assert match.end() == len(raw)
     sink = by_the_parser(raw)
     assert sink is not None
@@ -297,7 +298,7 @@ def test_a_recognised_head_means_what_a_parsed_one_means(sighting: tuple[Reading
     known = read_known(reading, raw + beyond, LIMITS)
     if known is None:
         return
-    parsed = parse_request(raw, LIMITS)
+    parsed = parse_request(raw[: raw.find(b"\r\n\r\n") + 4], LIMITS)
     assert meaning(known) == meaning(parsed)
     for name in parsed.shape.lower:
         assert fresh(reading, raw).get(name) == (parsed.get(name) or b"").strip(b" \t")
