@@ -29,28 +29,20 @@ LINES = (  # lowest first
 LEVEL = {part: level for level, line in enumerate(LINES) for part in line}
 
 
-def part_named(name: str) -> str:
-    """A module that outgrew one file keeps its name as a prefix: config_yaml belongs to config."""
-    family = name.partition("_")[0]
-    return family if family in LEVEL else name
-
-
 def part_of(path: Path) -> str:
-    return part_named(path.relative_to(ROOT).parts[0].removesuffix(".py"))
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
 def imported_parts(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield (line number, part) for everything imported from fastproxy, in whichever way it is written."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "fastproxy":
-            yield from ((node.lineno, part_named(alias.name)) for alias in node.names)
+            yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fastproxy."):
-            yield node.lineno, part_named(str(node.module).split(".")[1])
+            yield node.lineno, str(node.module).split(".")[1]
         elif isinstance(node, ast.Import):
             names = (alias.name.split(".") for alias in node.names)
-            yield from (
-                (node.lineno, part_named(name[1])) for name in names if name[0] == "fastproxy" and len(name) > 1
-            )
+            yield from ((node.lineno, name[1]) for name in names if name[0] == "fastproxy" and len(name) > 1)
 
 
 def faults(part: str, source: str) -> list[str]:

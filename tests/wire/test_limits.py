@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from fastproxy.config_types import Limits
+from fastproxy.config.types import Limits
 from fastproxy.wire.limits import MIB, WireLimits
 
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from fastproxy.config_flags import Given, parsed
-from fastproxy.config_types import Channel, Place
-from fastproxy.config_urls import parse_base_url, parse_upstream_key
+from fastproxy.config.flags import Given, parsed
+from fastproxy.config.types import Channel, Place
+from fastproxy.config.urls import parse_base_url, parse_upstream_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from fastproxy.config_types import VendorEnv
+    from fastproxy.config.types import VendorEnv
 
 _BASE_URL = re.compile(r"@(?=https?://)", re.IGNORECASE)
 # Short enough that a key typed in the place of the name is refused unseen instead of being called unknown.

@@ -7,7 +7,7 @@ Three settings are lists to which a flag adds instead: `--provider` adds channel
 same name), `--key` adds client keys, `--upstream` adds one route for everything. Vendors' usual variables
 (OPENAI_API_KEY …) make a channel when none names that provider. Where each value came from is in Settings.origins.
 
-Shapes are in config_types, the file's schema in config_schema, flags in config_flags. The vendor catalogue stands
+Shapes are in config.types, the file's schema in config.schema, flags in config.flags. The vendor catalogue stands
 above this layer, so `load` is given what it needs of it.
 """
 
@@ -18,65 +18,33 @@ from itertools import count
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
-from fastproxy.config_channels import PlacedChannel, flag_channels, vendor_channels
-from fastproxy.config_checks import check_settings
-from fastproxy.config_cpus import usable_cpus
-from fastproxy.config_file import Draft, read_file
-from fastproxy.config_flags import FLAGS, Flag, gather, parsed
-from fastproxy.config_report import describe, unenforced, warnings
-from fastproxy.config_schema import MAXIMUM_WORKERS, SCALARS, parse_listen
-from fastproxy.config_types import (
-    FORMATS,
-    Budget,
+from fastproxy.config.channels import PlacedChannel, flag_channels, vendor_channels
+from fastproxy.config.checks import check_settings
+from fastproxy.config.cpus import usable_cpus
+from fastproxy.config.file import Draft, read_file
+from fastproxy.config.flags import gather, parsed
+from fastproxy.config.schema import MAXIMUM_WORKERS, SCALARS, parse_listen
+from fastproxy.config.types import (
     Channel,
-    Group,
-    Hedge,
     Key,
     Limits,
     Listen,
-    Model,
-    Place,
-    Price,
     Route,
     Settings,
     Tls,
     VendorEnv,
 )
-from fastproxy.config_urls import parse_client_key, parse_upstream
-from fastproxy.config_values import is_loopback
-from fastproxy.config_yaml import Scalar
+from fastproxy.config.urls import parse_client_key, parse_upstream
+from fastproxy.config.values import is_loopback
+from fastproxy.config.yaml_tree import Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fastproxy.config_flags import Given
+    from fastproxy.config.flags import Given
 
     Environ = Mapping[str, str]
     Vendors = Mapping[str, VendorEnv]
-
-__all__ = [
-    "FLAGS",
-    "FORMATS",
-    "Budget",
-    "Channel",
-    "Flag",
-    "Group",
-    "Hedge",
-    "Key",
-    "Limits",
-    "Listen",
-    "Model",
-    "Place",
-    "Price",
-    "Route",
-    "Settings",
-    "Tls",
-    "VendorEnv",
-    "describe",
-    "load",
-    "unenforced",
-    "warnings",
-]
 
 _NO_VENDORS: Vendors = MappingProxyType({})
 _DEFAULTS: Mapping[str, object] = {

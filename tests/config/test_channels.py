@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fastproxy.config_channels import flag_channels, parse_provider, vendor_channels
-from fastproxy.config_flags import Given
-from fastproxy.config_types import Channel, Place, VendorEnv
+from fastproxy.config.channels import flag_channels, parse_provider, vendor_channels
+from fastproxy.config.flags import Given
+from fastproxy.config.types import Channel, Place, VendorEnv
 from fastproxy.errors import ConfigError
 
 FLAG = Place("flag", "--provider")

@@ -1,6 +1,6 @@
 """Pure parsers of the settings that become HTTP: URLs, hosts, paths, methods, header fields, credentials.
 
-Like config_values: text in, value out, ValueError with what was seen and expected. What passes here can be written into
+Like config.values: text in, value out, ValueError with what was seen and expected. What passes here can be written into
 a request head as it is: no control character or line break survives. URLs of upstreams may not carry credentials, so
 that printing one is always safe; URLs of stores may, and are never repeated in an error.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from fastproxy.config_values import cut, is_host, parse_socket_path
+from fastproxy.config.values import cut, is_host, parse_socket_path
 
 MINIMUM_KEY_LENGTH = 8
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)

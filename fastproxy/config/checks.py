@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from fastproxy.config_types import Place
-from fastproxy.config_values import LOOPBACK_NAMES, cut, is_loopback, suggest
+from fastproxy.config.types import Place
+from fastproxy.config.values import LOOPBACK_NAMES, cut, is_loopback, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from fastproxy.config_types import Channel, Group, Key, Listen, Model, Route, Settings, Tls
+    from fastproxy.config.types import Channel, Group, Key, Listen, Model, Route, Settings, Tls
 
     Places = Mapping[str, Place]
 

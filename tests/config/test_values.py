@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from fastproxy.config_values import (
+from fastproxy.config.values import (
     choice,
     cut,
     duration,

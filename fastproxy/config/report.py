@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from typing import TYPE_CHECKING
 
-from fastproxy.config_types import Budget, Hedge, Limits, Listen, Price
-from fastproxy.config_values import is_loopback, write_duration, write_size
+from fastproxy.config.types import Budget, Hedge, Limits, Listen, Price
+from fastproxy.config.values import is_loopback, write_duration, write_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fastproxy.config_types import Channel, Group, Key, Model, Route, Settings
+    from fastproxy.config.types import Channel, Group, Key, Model, Route, Settings
 
     Entry = Channel | Group | Key | Model | Route
     Row = tuple[str, str, str]

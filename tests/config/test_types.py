@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from fastproxy.config_types import Channel, Key, Listen, Place
+from fastproxy.config.types import Channel, Key, Listen, Place
 
 
 @pytest.mark.parametrize(

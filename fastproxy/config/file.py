@@ -9,22 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fastproxy.config_readers import expect_mapping, values_of
-from fastproxy.config_schema import TOP
-from fastproxy.config_yaml import Mapping, Node, Scalar, Sequence, read_yaml
+from fastproxy.config.readers import expect_mapping, values_of
+from fastproxy.config.schema import TOP
+from fastproxy.config.yaml_tree import Mapping, Node, Scalar, Sequence, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as AbstractMapping
 
-    from fastproxy.config_types import Place
+    from fastproxy.config.types import Place
 
 _LISTS_OF_SECTIONS = frozenset({"channels", "models", "groups", "keys", "routes"})
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Settings in the making: values by the names of config_schema.TOP, places by dotted name. The file comes first;
+    """Settings in the making: values by the names of config.schema.TOP, places by dotted name. The file comes first;
     variables and flags are laid over it by config.py.
     """
 

@@ -4,18 +4,17 @@
     TOP       all keys of the file; the values it reads have the names and types of Settings' fields, except that
               `listen` and `tls` are still apart and `workers: auto` is None
 
-Absent keys are absent: defaults stand in config_types and config. What concerns several settings at once is
-config_checks' affair.
+Absent keys are absent: defaults stand in config.types and config. What concerns several settings at once is
+config.checks' affair.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastproxy import config_urls as urls
-from fastproxy import config_values as values
-from fastproxy.config_readers import expect_mapping, many, scalar, section, some, table, values_of
-from fastproxy.config_types import (
+from fastproxy.config import urls, values
+from fastproxy.config.readers import expect_mapping, many, scalar, section, some, table, values_of
+from fastproxy.config.types import (
     FORMATS,
     Budget,
     Channel,
@@ -29,12 +28,12 @@ from fastproxy.config_types import (
     Route,
     Tls,
 )
-from fastproxy.config_yaml import Mapping, Node, Scalar, plain_value
+from fastproxy.config.yaml_tree import Mapping, Node, Scalar, plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastproxy.config_readers import Fields, Reader
+    from fastproxy.config.readers import Fields, Reader
 
 ACCESS_LOGS = ("off", "text", "json")
 PASSTHROUGHS = ("off", "client-keys", "require-key")

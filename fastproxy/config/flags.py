@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from fastproxy.config_types import Place
+from fastproxy.config.types import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

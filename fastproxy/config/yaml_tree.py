@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
-from fastproxy.config_types import Place
+from fastproxy.config.types import Place
 from fastproxy.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastproxy.config_file import read_file
+from fastproxy.config.file import read_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastproxy import config_yaml
-from fastproxy.config_types import Place
-from fastproxy.config_yaml import Mapping, Scalar, Sequence, expand, plain_value, read_yaml
+from fastproxy.config import yaml_tree
+from fastproxy.config.types import Place
+from fastproxy.config.yaml_tree import Mapping, Scalar, Sequence, expand, plain_value, read_yaml
 from fastproxy.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fastproxy.config_yaml import Node
+    from fastproxy.config.yaml_tree import Node
 
 ENVIRON = {"NAME": "value", "EMPTY": "", "TRICK": "${NAME}"}
 HERE = Place("file", "f.yaml", 3, 7)
@@ -162,7 +162,7 @@ def test_bad_yaml_is_told_with_its_position(
 
 
 def test_a_billion_laughs_are_not_laughed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config_yaml, "MAXIMUM_NODES", 20_000)
+    monkeypatch.setattr(yaml_tree, "MAXIMUM_NODES", 20_000)
     with pytest.raises(ConfigError, match="unfold without end"):
         read(tmp_path, LAUGHS)
 
@@ -187,6 +187,6 @@ def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert str(caught.value) == f"{missing}: cannot be read: No such file or directory"
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         read_yaml(str(tmp_path), {})
-    monkeypatch.setattr(config_yaml, "MAXIMUM_FILE_BYTES", 10)
+    monkeypatch.setattr(yaml_tree, "MAXIMUM_FILE_BYTES", 10)
     with pytest.raises(ConfigError, match="has more than 10 bytes"):
         read(tmp_path, "a: 12345678\n")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fastproxy.config_readers import many, scalar, section, some, table, values_of
-from fastproxy.config_types import Budget, Place
-from fastproxy.config_values import parse_boolean, parse_number, parse_text
-from fastproxy.config_yaml import Mapping, Node, Scalar, Sequence
+from fastproxy.config.readers import many, scalar, section, some, table, values_of
+from fastproxy.config.types import Budget, Place
+from fastproxy.config.values import parse_boolean, parse_number, parse_text
+from fastproxy.config.yaml_tree import Mapping, Node, Scalar, Sequence
 from fastproxy.errors import ConfigError
 
 PLACE = Place("file", "f", 1, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastproxy.config_flags import FLAGS, gather
+from fastproxy.config.flags import FLAGS, gather
 
 
 @pytest.mark.parametrize(

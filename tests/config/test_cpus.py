@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastproxy.config_cpus import cgroup_quota, usable_cpus
+from fastproxy.config.cpus import cgroup_quota, usable_cpus
 
 if TYPE_CHECKING:
     from pathlib import Path

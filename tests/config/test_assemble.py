@@ -101,9 +101,9 @@ def test_derived_defaults(flags: dict[str, object], name: str, value: object) ->
 
 
 def test_workers_auto_means_usable_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastproxy.config.usable_cpus", lambda: 100)
+    monkeypatch.setattr("fastproxy.config.assemble.usable_cpus", lambda: 100)
     assert load({}, {}).workers == 64
-    monkeypatch.setattr("fastproxy.config.usable_cpus", lambda: 3)
+    monkeypatch.setattr("fastproxy.config.assemble.usable_cpus", lambda: 3)
     assert load({"workers": "auto"}, {}).workers == 3
 
 

@@ -3,7 +3,7 @@
     Reader = (node, path) → value      path is the setting's dotted name, for errors: "channels[0].weight"; empty
                                        for a flag or variable, whose place names it already
 
-    scalar(parser)      text through a pure parser of config_values or config_urls
+    scalar(parser)      text through a pure parser of config.values or config.urls
     many(reader)        a list          some(reader)  a list, or one item alone
     table(parsers)      names → values, both through parsers
     section(kind, …)    a mapping with known keys → a frozen dataclass
@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastproxy.config_values import suggest
-from fastproxy.config_yaml import Mapping, Node, Scalar, Sequence
+from fastproxy.config.values import suggest
+from fastproxy.config.yaml_tree import Mapping, Node, Scalar, Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

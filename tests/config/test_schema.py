@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastproxy.config import load
-from fastproxy.config_schema import TOP
-from fastproxy.config_types import (
+from fastproxy.config.schema import TOP
+from fastproxy.config.types import (
     Budget,
     Channel,
     Group,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from fastproxy.config import describe, load, unenforced, warnings
-from fastproxy.config_report import mask_secret, mask_url
+from fastproxy.config.report import mask_secret, mask_url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ def test_describe(tmp_path: Path) -> None:
 
 
 def test_certificates_are_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastproxy.config_checks._fits", lambda *_: None)
+    monkeypatch.setattr("fastproxy.config.checks._fits", lambda *_: None)
     (tmp_path / "c.pem").write_text("")
     file = str(tmp_path / "c.pem")
     rows = describe(load({"tls_cert": file, "tls_key": file, "admin": "off"}, {}))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastproxy.config_urls import (
+from fastproxy.config.urls import (
     parse_base_url,
     parse_client_key,
     parse_database,
