@@ -11,7 +11,7 @@ from typing import Final
 
 from fastproxy.gateway.exchange import AS_CHUNKS, Exchange
 from fastproxy.gateway.table import PROVIDER
-from fastproxy.gateway.tunnel import tunnel
+from fastproxy.gateway.tunnel import check_acceptance, tunnel
 from fastproxy.gateway.watch import watch_reply
 from fastproxy.wire.fields import Plan
 from fastproxy.wire.inbound import AT_REPLY
@@ -49,11 +49,13 @@ async def relay(exchange: Exchange) -> None:
     reply, outbound = exchange.reply, exchange.outbound
     assert reply is not None
     assert outbound is not None
+    if reply.framing is BY_TUNNEL:
+        check_acceptance(exchange, reply)
+        exchange.status = reply.status
+        await tunnel(exchange, outbound, reply_head(exchange, reply))
+        return
     exchange.status = reply.status
     head = reply_head(exchange, reply)
-    if reply.framing is BY_TUNNEL:
-        await tunnel(exchange, head)
-        return
     watch_reply(exchange, reply)
     exchange.first_byte = perf_counter_ns()
     exchange.inbound.transport.write(head)
@@ -111,12 +113,10 @@ def reply_head(exchange: Exchange, reply: ReplyHead) -> bytes:
         parts.append(b"content-length: %d\r\n" % reply.length)
     else:
         parts.append(_framing(exchange, reply))
-    if not inbound.keep_alive:
-        parts.append(
-            b"upgrade: websocket\r\nconnection: upgrade\r\n\r\n"
-            if reply.status == 101
-            else b"connection: close\r\n\r\n"
-        )
+    if reply.status == 101:
+        parts.append(b"upgrade: websocket\r\nconnection: upgrade\r\n\r\n")
+    elif not inbound.keep_alive:
+        parts.append(b"connection: close\r\n\r\n")
     elif exchange.head.minor == 0:
         parts.append(b"connection: keep-alive\r\n\r\n")
     else:

@@ -156,6 +156,11 @@ class Table:
         choosy = [channel for channel in self.channels if channel.models is not None or channel.renames]
         self.decided_by_model = frozenset(name for channel in choosy for name in channel.formats)
 
+    def auth_of(self, provider: str) -> Callable[[], bytes] | None:
+        """The credential's line of the provider's first channel."""
+        found = next((channel for channel in self.channels if channel.provider == provider), None)
+        return next(iter(found.attempts.values())).auth if found is not None else None
+
     def channels_for(self, wire_format: str) -> list[Channel]:
         """The channels that speak `wire_format`, the preferred first."""
         return [channel for channel in self.channels if wire_format in channel.formats]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import asyncio
 
     from fastproxy.gateway.exchange import Exchange
+    from fastproxy.wire.outbound import Outbound
+    from fastproxy.wire.reply_head import ReplyHead
     from fastproxy.wire.request_head import RequestHead
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -43,19 +45,18 @@ def accept_of(key: bytes) -> bytes:
     return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
 
 
-async def tunnel(exchange: Exchange, head: bytes) -> None:
-    """Check the 101, pass it on, and relay until the end."""
-    reply, outbound, inbound = exchange.reply, exchange.outbound, exchange.inbound
-    assert reply is not None
-    assert outbound is not None
+def check_acceptance(exchange: Exchange, reply: ReplyHead) -> None:
+    """Whether the 101 answers the handshake that was sent. Raises: UpstreamFailed."""
     key = exchange.head.get(b"sec-websocket-key") or b""
     upgrade = reply.get(b"upgrade") or b""
-    if (
-        not exchange.tunnelled
-        or upgrade.lower() != b"websocket"
-        or reply.get(b"sec-websocket-accept") != accept_of(key)
-    ):
+    accepted = upgrade.lower() == b"websocket" and reply.get(b"sec-websocket-accept") == accept_of(key)
+    if not exchange.tunnelled or not accepted:
         raise UpstreamFailed("the upstream switched protocols without being asked to, or not to websocket")
+
+
+async def tunnel(exchange: Exchange, outbound: Outbound, head: bytes) -> None:
+    """Pass the 101 on, and relay both ways until the end."""
+    inbound = exchange.inbound
     counts = exchange.world.counts
     counts[rows.TUNNELS_OPEN] += 1
     try:
@@ -65,14 +66,13 @@ async def tunnel(exchange: Exchange, head: bytes) -> None:
         early = inbound.take_early()
         if early:
             outbound.transport.write(early)
-        await _both_ways(exchange)
+        await _both_ways(exchange, outbound)
     finally:
         counts[rows.TUNNELS_OPEN] -= 1
 
 
-async def _both_ways(exchange: Exchange) -> None:
-    outbound, inbound = exchange.outbound, exchange.inbound
-    assert outbound is not None
+async def _both_ways(exchange: Exchange, outbound: Outbound) -> None:
+    inbound = exchange.inbound
     world = exchange.world
     ends = [False, False]
 

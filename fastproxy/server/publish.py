@@ -34,7 +34,7 @@ def make_snapshot(settings: Settings, mock: str = "") -> Snapshot:
 
     Raises: ConfigError for a channel that its provider's entry in the catalogue does not suffice for.
     """
-    channels = [_channel(channel) for channel in settings.channels]
+    channels = [_channel(channel) for channel in settings.channels if not _is_address_only(channel)]
     demo = _demo_channels(mock, {_provider_name(channel.provider) for channel in settings.channels}) if mock else []
     return Snapshot(
         secret=_SECRET,
@@ -50,6 +50,12 @@ def make_snapshot(settings: Settings, mock: str = "") -> Snapshot:
         access_log=settings.access_log,
         access_log_file=settings.access_log_file,
     )
+
+
+def _is_address_only(channel: Channel) -> bool:
+    """A vendor without an AI format, given another address: it serves /{provider}/… only."""
+    provider = find(channel.provider)
+    return provider is not None and not provider.formats and channel.format is None
 
 
 def _channel(channel: Channel) -> ChannelSpec:

@@ -232,9 +232,9 @@ class Outbound(asyncio.Protocol):
             self.phase = TUNNEL
             self.deadline = NEVER
         elif framing is not BY_CLOSE:
-            self.left = head.length - len(rest)
-            if self.left <= 0:
-                self.reusable = self.reusable and not self.left  # bytes beyond the end poison the connection
+            self.left = head.length  # `stream` counts what came with the head
+            if len(rest) >= head.length:
+                self.reusable = self.reusable and len(rest) == head.length  # bytes beyond the end poison it
                 self._complete()
                 return rest[: head.length]
         return rest

@@ -1,6 +1,6 @@
 """The product as its users start it: `python -m fastproxy serve …` in a process of its own, and a mock beside it.
 
-    Gateway   a context manager: flags and a config in, `port`, `admin`, `status()`, `metrics()` out; stopped by its pid.
+    Gateway   a context manager: flags and a config in, `port`, `admin`, `status()`, `metrics()` out; ended by its pid.
               What the gateway wrote to standard error is part of every failure message
     mocking   a mock provider in a thread, with its port
     Mock      what that mock has seen: its newest requests and its books
@@ -20,16 +20,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from fastproxy.loadtest.mock import MockOptions, mask, start
 from fastproxy.server.control import reload
 from fastproxy.server.status import NotRunning, read_status
 from tests.loadtest.mock_process import Answer, ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT: Final = Path(__file__).parent.parent.parent
 STARTED_S: Final = 8.0
@@ -74,7 +76,11 @@ class Gateway:
     """A running gateway. Its state directory, config and output are below `place`."""
 
     def __init__(
-        self, place: Path, *flags: str, config: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+        self,
+        place: Path,
+        *flags: str,
+        config: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         place.mkdir(parents=True, exist_ok=True)
         self.place = place
@@ -145,7 +151,8 @@ class Gateway:
 
     @property
     def admin(self) -> int:
-        found = until(lambda: _ADMIN.search(self.printed()))
+        found = _ADMIN.search(self.printed())
+        assert found, self.said()
         return int(found[1].rpartition(":")[2])
 
     def ask(self, method: str, target: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:

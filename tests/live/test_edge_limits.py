@@ -1,15 +1,19 @@
-"""What is too large, too slow or too much is refused with its own status; the next client is served as if nothing was."""
+"""What is too large, too slow or too much is refused with its own status, and the next client is served."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, Final
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from tests.live.running import Gateway, Mock, mocking, until
 from tests.live.wire_client import Wire, http
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.live
 KEY: Final = "sk-upstream-0123456789"
@@ -21,7 +25,6 @@ LIMITS: Final = {
     "header_timeout": "300ms",
     "body_idle_timeout": "300ms",
     "idle_timeout": "300ms",
-    "max_connections": 20,
 }
 
 
@@ -88,7 +91,9 @@ def test_with_expect_nothing_is_sent_in_vain(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("host", ["edge.test", "gateway.test"])
 def test_a_chunked_body_that_grows_too_large(gateway: Gateway, host: str) -> None:
-    head = f"POST /v1/chat/completions HTTP/1.1\nhost: {host}\ncontent-type: application/json\ntransfer-encoding: chunked"
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\nhost: {host}\ncontent-type: application/json\ntransfer-encoding: chunked"
+    )
     with Wire.connect(gateway.port) as client:
         client.send(http(head))
         for _ in range(12):
@@ -121,20 +126,20 @@ def test_an_idle_connection_is_closed_without_a_word(gateway: Gateway, used: boo
         assert client.rest() == b""
 
 
-def test_too_many_connections_are_503_and_told_when_to_come_back(gateway: Gateway) -> None:
-    gateway.settle()
-    until(lambda: gateway.status()["workers"][0]["connections"] == 0)
-    kept = [Wire.connect(gateway.port) for _ in range(20)]
-    with Wire.connect(gateway.port) as client:
-        head, _ = client.reply()
-        assert (head.status, head.get("connection")) == (503, "close")
-        assert int(head.get("retry-after") or 0) >= 1
-    for one in kept:
-        one.send(http("GET /echo HTTP/1.1\nhost: edge.test"))
-        assert one.reply()[0].status == 200
-        one.sock.close()
-    gateway.settle()
-    assert gateway.metrics()["fastproxy_client_connections_refused_total"] == 1
+def test_too_many_connections_are_503_and_told_when_to_come_back(mock: Mock, tmp_path: Path) -> None:
+    config = {"limits": {"max_connections": 20}, "routes": [{"upstream": mock.url}]}
+    with Gateway(tmp_path, config=config) as gateway, ExitStack() as stack:
+        kept = [stack.enter_context(Wire.connect(gateway.port)) for _ in range(20)]
+        until(lambda: gateway.status()["workers"][0]["connections"] == 20)  # accepted, in whatever order
+        with Wire.connect(gateway.port) as client:
+            head, _ = client.reply()
+            assert (head.status, head.get("connection")) == (503, "close")
+            assert int(head.get("retry-after") or 0) >= 1
+        for one in kept:
+            one.send(http("GET /echo HTTP/1.1\nhost: edge.test"))
+            assert one.reply()[0].status == 200
+        gateway.settle()
+        assert gateway.metrics()["fastproxy_client_connections_refused_total"] == 1
 
 
 def test_held_bodies_are_bounded_together(mock: Mock, tmp_path_factory: pytest.TempPathFactory) -> None:

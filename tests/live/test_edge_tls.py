@@ -6,9 +6,8 @@ import hashlib
 import json
 import os
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import trustme
@@ -17,6 +16,9 @@ from websockets.sync.client import connect as websocket
 from fastproxy.server.control import ReloadFailed
 from tests.live.running import Gateway, Mock, MockOptions, mocking
 from tests.live.wire_client import Wire, http
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.live
 BIG: Final = os.urandom(1 << 20) * 10
@@ -167,12 +169,12 @@ def test_large_uploads(gateway: Gateway, ours: Certificates, chunked: bool) -> N
 
 
 def test_large_downloads(gateway: Gateway, ours: Certificates) -> None:
-    """A long stream; its words are the same with and without the gateway."""
-    target = "/v1/chat/completions"
+    """Two megabytes of words."""
     body = json.dumps({"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]}).encode()
     with Wire.connect(gateway.port, context=ours.client()) as client:
-        client.send(http(f"POST {target} HTTP/1.1\nhost: good.test\ncontent-type: application/json\nx-mock-tokens: 300000\n"
-                         f"authorization: Bearer x\ncontent-length: {len(body)}", body))  # fmt: skip
+        head_sent = "POST /v1/chat/completions HTTP/1.1\nhost: good.test\ncontent-type: application/json"
+        more = f"x-mock-tokens: 300000\nauthorization: Bearer x\ncontent-length: {len(body)}"
+        client.send(http(f"{head_sent}\n{more}", body))
         head, got = client.reply()
     assert head.status == 200
     assert len(json.loads(got)["choices"][0]["message"]["content"].split()) == 300_000

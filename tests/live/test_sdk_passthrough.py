@@ -4,8 +4,7 @@ travels, and the official SDKs with nothing but another base URL."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import openai
 import pytest
@@ -13,6 +12,9 @@ import pytest
 from fastproxy.providers.catalogue import NAMES
 from tests.live import sdk_calls
 from tests.live.running import Gateway, Mock, command, mask, mocking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.live
 OWN: Final = "sk-the-clients-own-0123456789"
@@ -22,7 +24,7 @@ GATEWAY_KEY: Final = "fp-key-of-the-gateway-0123456789"
 PATHS: Final = {
     "anthropic": ("/v1/messages?beta=true", "/v1/messages?beta=true"),
     "aws-bedrock": ("/bedrock-runtime/eu-west-3/model/a.b-v1:0/invoke", "/model/a.b-v1:0/invoke"),
-    "azure-openai": ("/res/gpt-5/chat/completions?api-version=1", "/openai/deployments/gpt-5/chat/completions?api-version=1"),
+    "azure-openai": ("/res/gpt-5/embeddings?api-version=1", "/openai/deployments/gpt-5/embeddings?api-version=1"),
     "cartesia": ("/tts/bytes", "/tts/bytes"),
     "cerebras": ("/v1/chat/completions", "/v1/chat/completions"),
     "cohere": ("/v2/chat", "/v2/chat"),
@@ -120,11 +122,10 @@ def test_paths_that_fit_no_rule_go_nowhere(gateway: Gateway, mock: Mock, target:
     assert mock.last() == []
 
 
-@pytest.mark.parametrize(("alias", "path", "expected"), [("gemini", "/v1/x", "/v1/x"), ("claude", "/v1/x", "/v1/x"),
-                                                         ("xai", "/v1/x", "/v1/x"), ("OpenAI", "/v1/x", "/v1/x")])  # fmt: skip
-def test_names_that_people_use(gateway: Gateway, mock: Mock, alias: str, path: str, expected: str) -> None:
-    gateway.ask("GET", f"/{alias}{path}")
-    assert arrived(mock) == expected
+@pytest.mark.parametrize("alias", ["gemini", "claude", "xai", "OpenAI"])
+def test_names_that_people_use(gateway: Gateway, mock: Mock, alias: str) -> None:
+    gateway.ask("GET", f"/{alias}/v1/x")
+    assert arrived(mock) == "/v1/x"
 
 
 def test_an_address_with_a_path_keeps_it_as_a_prefix(mock: Mock, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -156,7 +157,9 @@ KEPT: Final = {
 
 
 def test_what_tells_of_the_client_is_taken_out(gateway: Gateway, mock: Mock) -> None:
-    sent = dict.fromkeys(HIDDEN, "203.0.113.7") | KEPT | {"Connection": "close, X-Hop", "X-Hop": "mine", "TE": "trailers"}
+    sent = (
+        dict.fromkeys(HIDDEN, "203.0.113.7") | KEPT | {"Connection": "close, X-Hop", "X-Hop": "mine", "TE": "trailers"}
+    )
     gateway.ask("GET", "/openai/v1/models", headers=sent)
     got = mock.newest()["headers"]
     assert "203.0.113.7" not in json.dumps(got)
@@ -218,7 +221,7 @@ def test_sdks_need_another_base_url_only(
         (sdk_calls.gemini_generate, "/google-ai-studio", "gemini"),
     ],
 )
-def test_usage_is_counted_here_too(
+def test_usage_is_counted_here_too(  # noqa: PLR0913 - one row of the table and two axes
     gateway: Gateway, mock: Mock, call: Callable[..., sdk_calls.Result], base: str, wire_format: str, stream: bool
 ) -> None:  # fmt: skip
     before = gateway.tokens()
@@ -246,7 +249,11 @@ def test_off_means_off(mock: Mock, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def guarded(shared_mock: Mock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    config = {"passthrough": "require-key", "channels": channels(shared_mock), "keys": [{"name": "k", "key": GATEWAY_KEY}]}
+    config = {
+        "passthrough": "require-key",
+        "channels": channels(shared_mock),
+        "keys": [{"name": "k", "key": GATEWAY_KEY}],
+    }
     with Gateway(tmp_path_factory.mktemp("guarded"), config=config) as running:
         yield running
 

@@ -1,7 +1,7 @@
 """A relayed reply is the reply that was sent: the same bytes however they are cut, at once, and never finished by us.
 
-The upstream is scripted byte by byte. One gateway serves it as an edge route (host edge.test) and as the channel of each
-format; `HOSTS` tells the two ways apart."""
+The upstream is scripted byte by byte. One gateway serves it as an edge route (host edge.test) and as the channel of
+each format; `ENTRIES` are these two ways."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def gateway(origin: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield running
 
 
-# --- what is asked and what is told, in the four formats --------------------------------------------------------------
+# --- what is asked and what is told, in the four formats -----------------------------------------------------------
 
 ASKS: Final = {
     "openai-chat": ("/v1/chat/completions", {"model": "m", "messages": [], "stream": True}),
@@ -66,9 +66,16 @@ def event(data: object, name: str = "", end: str = "\n") -> bytes:
 
 
 def chat_events(end: str = "\n") -> list[bytes]:
-    deltas = [{"choices": [{"index": 0, "delta": {"content": text}}]} for text in ("Grüß", " \u2028 ", "dich 🚀", '"usage"')]
-    usage = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150,
-             "prompt_tokens_details": {"cached_tokens": 20}, "completion_tokens_details": {"reasoning_tokens": 30}}  # fmt: skip
+    deltas = [
+        {"choices": [{"index": 0, "delta": {"content": text}}]} for text in ("Grüß", " \u2028 ", "dich 🚀", '"usage"')
+    ]
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 50,
+        "total_tokens": 150,
+        "prompt_tokens_details": {"cached_tokens": 20},
+        "completion_tokens_details": {"reasoning_tokens": 30},
+    }
     last = {"choices": [], "usage": usage}
     return [f": a comment{end}{end}".encode(), *(event(delta, end=end) for delta in deltas),
             f": ping{end}".encode(), event(last, end=end), event("[DONE]", end=end)]  # fmt: skip
@@ -116,7 +123,7 @@ def ask(entry: str, wire_format: str = "openai-chat", version: str = "1.1") -> b
     return http(f"{head}anthropic-version: 2023-06-01\ncontent-length: {len(body)}", body)
 
 
-# --- how a body may be cut --------------------------------------------------------------------------------------------
+# --- how a body may be cut -----------------------------------------------------------------------------------------
 
 Cut = Callable[[bytes], list[bytes]]
 
@@ -146,7 +153,7 @@ def extensions_and_trailers(body: bytes) -> list[bytes]:
 
 
 def padded_sizes(body: bytes) -> list[bytes]:
-    return [b"000" + chunk(piece).upper()[:0] + chunk(piece) for piece in slices(body, 64)] + [b"000\r\n\r\n"]
+    return [b"000" + chunk(piece) for piece in slices(body, 64)] + [b"000\r\n\r\n"]
 
 
 def one_chunk(body: bytes) -> list[bytes]:
@@ -255,7 +262,7 @@ def test_a_counted_body_may_begin_in_the_packet_of_its_head(
         assert client.body(head) == body
 
 
-# --- at once ------------------------------------------------------------------------------------------------------------
+# --- at once -------------------------------------------------------------------------------------------------------
 
 
 def handshaken(heard: queue.Queue[bytes], events: list[bytes]) -> Callable[[Wire], None]:
@@ -305,7 +312,7 @@ def test_small_events_do_not_wait_for_acknowledgements(gateway: Gateway, origin:
         assert time.monotonic() - started < 3
 
 
-# --- never finished by us -----------------------------------------------------------------------------------------------
+# --- never finished by us ------------------------------------------------------------------------------------------
 
 
 def cut_after(events: list[bytes], *, reset: bool) -> Callable[[Wire], None]:
@@ -320,7 +327,7 @@ def cut_after(events: list[bytes], *, reset: bool) -> Callable[[Wire], None]:
     return play
 
 
-ENDS: Final = {
+ENDS: Final[dict[str, tuple[bytes, Callable[[Any], bool]]]] = {
     "openai-chat": (b"data: ", lambda found: found["error"]["code"] == "upstream_truncated"),
     "openai-responses": (b"event: error\ndata: ", lambda found: found["type"] == "error" and bool(found["message"])),
     "anthropic": (b"event: error\ndata: ", lambda found: found["error"]["type"] == "api_error"),
@@ -333,7 +340,7 @@ ENDS: Final = {
 def test_a_cut_stream_ends_in_an_error_and_without_an_end(
     gateway: Gateway, origin: Upstream, wire_format: str, reset: bool
 ) -> None:
-    events = EVENTS[wire_format][:-1] + [b'data: {"half": ']
+    events = [*EVENTS[wire_format][:-1], b'data: {"half": ']
     origin.play = cut_after(events, reset=reset)
     with Wire.connect(gateway.port) as client:
         client.send(ask("unified", wire_format))
@@ -411,13 +418,17 @@ def test_sdks_raise_when_a_stream_is_cut(
 @pytest.fixture(scope="module")
 def cutting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Mock]]:
     with mocking() as mock:
-        flags = [f"openai={KEY}@{mock.url}/v1", f"anthropic={KEY}@{mock.url}/v1", f"google-ai-studio={KEY}@{mock.url}/v1beta"]
+        flags = [
+            f"openai={KEY}@{mock.url}/v1",
+            f"anthropic={KEY}@{mock.url}/v1",
+            f"google-ai-studio={KEY}@{mock.url}/v1beta",
+        ]
         told_flags = [part for flag in flags for part in ("--provider", flag)]
         with Gateway(tmp_path_factory.mktemp("cutting"), *told_flags) as running:
             yield running, mock
 
 
-# --- compressed ---------------------------------------------------------------------------------------------------------
+# --- compressed ----------------------------------------------------------------------------------------------------
 
 REPLY: Final = json.dumps({"id": "x", "choices": [], "usage": {
     "prompt_tokens": 100, "completion_tokens": 50, "prompt_tokens_details": {"cached_tokens": 20},
@@ -434,7 +445,7 @@ def compressed(coding: str, data: bytes) -> bytes:
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
 @pytest.mark.parametrize("size", [1, 7, 4096])
-def test_compressed_replies_pass_unchanged_and_are_read(
+def test_compressed_replies_pass_unchanged_and_are_read(  # noqa: PLR0913 - the axes along which replies differ
     gateway: Gateway, origin: Upstream, entry: str, coding: str, kind: str, size: int
 ) -> None:  # fmt: skip
     data = compressed(coding, REPLY if kind == "application/json" else b"".join(EVENTS["openai-chat"]))

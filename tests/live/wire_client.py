@@ -1,7 +1,7 @@
 """Bare sockets for the tests: a client that shows every byte, and an upstream whose every byte a test decides.
 
-    Wire        a client connection: send, read a head, read a body as framed, read to the end
-    Upstream    a listening socket; each connection is played by a function, each of its errors fails the test
+Wire        a client connection: send, read a head, read a body as framed, read to the end
+Upstream    a listening socket; each connection is played by a function, each of its errors fails the test
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Wire:
 
 def dechunked(raw: bytes) -> tuple[bytes, bool]:
     """The payload of a chunked body as far as it came, and whether its last chunk came too."""
-    parts = []
+    parts: list[bytes] = []
     while raw:
         size, _, raw = raw.partition(b"\r\n")
         length = int(size.partition(b";")[0], 16)

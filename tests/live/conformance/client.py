@@ -54,12 +54,30 @@ class Talk:
 
 
 ONCE = Manner()
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def talk(port: int, data: bytes, manner: Manner = ONCE) -> Talk:
-    """One connection."""
+async def connect(port: int) -> Streams:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
     writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return reader, writer
+
+
+async def warm_up(streams: Streams, data: bytes, times: int) -> bool:
+    """Ask the same harmless thing again and again; False when something else than 200 comes."""
+    reader, writer = streams
+    for _ in range(times):
+        writer.write(data)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        if not head.startswith(b"http/1.1 200 ") or b"\r\nconnection: close" in head:
+            return False
+        await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+    return True
+
+
+async def talk(port: int, data: bytes, manner: Manner = ONCE, streams: Streams | None = None) -> Talk:
+    """One conversation, on a new connection or on the one given; the connection ends with it."""
+    reader, writer = streams or await connect(port)
     speaking = asyncio.create_task(_speak(writer, data, manner))
     try:
         return await _listen(reader, manner)

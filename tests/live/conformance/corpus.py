@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent.parent.parent / "corpora"
 SMUGGLED = "GET @S@ HTTP/1.1\r\nHost: @H@\r\n\r\n"
+_NAME = re.compile(r"[A-Za-z0-9-]+")
+_NEVER_WARM = {"transfer-encoding", "upgrade", "expect"}
+_HARMLESS = {"host": "@H@", "content-length": "0", "connection": "keep-alive"}
 _REPETITION = re.compile(r"@REP:(.*?):(\d+)@", re.DOTALL)
 
 
@@ -90,6 +93,21 @@ def requests() -> list[RequestCase]:
 
 def replies() -> list[ReplyCase]:
     return load(ReplyCase, "bad_responses.jsonl", "more_responses.jsonl")
+
+
+def warm_request(raw: str) -> str:
+    """A harmless request with the field names of a case, as far as it can have them; empty where it cannot."""
+    lines = raw.partition("\r\n\r\n")[0].split("\r\n")[1:]
+    names = [line.partition(":")[0].removeprefix("@X@") for line in lines]
+    names = ["Host" if name.lower() == "host" else name for name in names]
+    lower = [name.lower() for name in names]
+    if not 1 <= len(names) <= 40 or lower.count("host") != 1 or set(lower) & _NEVER_WARM:
+        return ""
+    if not all(_NAME.fullmatch(name) for name in names):
+        return ""
+    return (
+        "GET @P@ HTTP/1.1\r\n" + "".join(f"{name}: {_HARMLESS.get(name.lower(), '1')}\r\n" for name in names) + "\r\n"
+    )
 
 
 def expand(raw: str, words: Mapping[str, str]) -> bytes:

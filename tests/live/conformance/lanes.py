@@ -9,18 +9,18 @@ import asyncio
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
-from tests.live.conformance.grading import Lane
+from bench.serving import Serving
 from tests.live.conformance.upstream import Upstream
-from tests.live.serving import Serving
+from tests.live.conformance.verdict import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from tests.live.conformance.corpus import Case, ReplyCase
-    from tests.live.conformance.grading import Verdict
+    from tests.live.conformance.verdict import Verdict
 
-LANES = 6
+LANES = 8
 # Short, because the slow cases wait for each of them; all below the client's patience.
 LIMITS = """\
 limits: {header_timeout: 1s, body_idle_timeout: 1s, idle_timeout: 1s, first_byte_timeout: 2s, stream_idle_timeout: 1s,

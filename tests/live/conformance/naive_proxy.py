@@ -1,7 +1,7 @@
 """A gateway with the classic mistakes, to see that the corpora find them: it relays bytes by Content-Length alone.
 
-It takes bare LF, ignores Transfer-Encoding, sends heads on unchanged, shares one upstream connection between clients and
-takes whatever comes back on it for the answer to the last request.
+It takes bare LF, ignores Transfer-Encoding, sends heads on unchanged, shares one upstream connection between clients,
+and takes whatever comes back on it for the answer to the last request.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Message:
 
     @property
     def target(self) -> bytes:
-        return (self.line.split(b" ") + [b"?", b"?"])[1]
+        return [*self.line.split(b" "), b"?", b"?"][1]
 
 
 class _Unfinished(Exception):

@@ -1,6 +1,7 @@
 """Start a real `fastproxy serve` and talk to its master: for tests and benches that need the whole program.
 
-`Serving` is a context manager (or start, wait and __exit__, for several at once); it never leaves a process behind, whichever master an upgrade has put in charge.
+`Serving` is a context manager (or `start`, `wait` and `__exit__`, for several at once). It never leaves a process
+behind, whichever master an upgrade has put in charge.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from fastproxy.server.status import NotRunning, read_status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent
 START_S = 15.0
 STOP_S = 6.0
 # what a developer's shell may hold must not change what is tested
