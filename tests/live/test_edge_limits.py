@@ -90,16 +90,15 @@ def test_with_expect_nothing_is_sent_in_vain(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("host", ["edge.test", "gateway.test"])
-def test_a_chunked_body_that_grows_too_large(gateway: Gateway, host: str) -> None:
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\nhost: {host}\ncontent-type: application/json\ntransfer-encoding: chunked"
-    )
+@pytest.mark.parametrize("together", [True, False], ids=["at once", "in pieces"])
+@pytest.mark.parametrize("end", [b"", b"0\r\n\r\n"], ids=["unfinished", "whole"])
+def test_a_chunked_body_that_grows_too_large(gateway: Gateway, host: str, together: bool, end: bytes) -> None:
+    head = f"POST /v1/chat/completions HTTP/1.1\nhost: {host}\ncontent-type: application/json"
+    parts = [http(f"{head}\ntransfer-encoding: chunked"), *[b"2710\r\n" + b"x" * 10_000 + b"\r\n"] * 12, end]
     with Wire.connect(gateway.port) as client:
-        client.send(http(head))
-        for _ in range(12):
-            client.send(b"2710\r\n" + b"x" * 10_000 + b"\r\n")
-        head_got, _ = client.reply()
-        assert head_got.status == 413
+        for part in [b"".join(parts)] if together else parts:
+            client.send(part)
+        assert client.reply()[0].status == 413
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 """Stand-ins for what the wire talks to: a transport that keeps what is written, a clock, an application, a waiter.
 
-They record and never decide, so that a test reads as a conversation: feed bytes, look at what was understood and written.
+They record and never decide, so that a test reads as a conversation: feed bytes, look at what
+was understood and written.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastproxy.errors import GatewayError, UpstreamFailed
 from fastproxy.wire.deadlines import Deadlines
@@ -17,8 +17,12 @@ from fastproxy.wire.limits import WireLimits
 from fastproxy.wire.origin import Origin
 from fastproxy.wire.outbound import Outbound, Phase
 from fastproxy.wire.pool import Pool, PoolCounts
-from fastproxy.wire.reply_head import ReplyHead
-from fastproxy.wire.request_head import RequestHead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fastproxy.wire.reply_head import ReplyHead
+    from fastproxy.wire.request_head import RequestHead
 
 Data = bytes | bytearray | memoryview
 
@@ -195,6 +199,9 @@ class Client:
     def passes(self, seconds: float) -> None:
         self.clock.now += seconds
         self.deadlines.tick()
+
+    def state(self) -> State:
+        return self.inbound.state
 
     @property
     def taken(self) -> list[Taken]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -14,6 +13,9 @@ from fastproxy.gateway.world import World
 from fastproxy.wire.deadlines import TICK_S, Deadlines
 from fastproxy.wire.inbound import Front, Inbound
 from tests.wire.stage import edge_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
 
 
 async def main(upstream: str) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastproxy.gateway.door import Door
 from fastproxy.gateway.world import World
@@ -12,12 +11,16 @@ from fastproxy.snapshot import RouteSpec, Snapshot
 from fastproxy.wire.deadlines import Deadlines
 from fastproxy.wire.inbound import Front, Inbound
 from fastproxy.wire.outbound import Outbound, Phase
-from fastproxy.wire.pool import Pool
 from tests.wire.fakes import Clock, Wire, wire_of
 
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
 
-def edge_snapshot(upstream: str = "http://127.0.0.1:9", **limits: float) -> Snapshot:
-    return Snapshot(secret=b"s" * 32, pseudonym="stage", limits=limits, routes=(RouteSpec(upstream=(upstream,)),))
+    from fastproxy.wire.pool import Pool
+
+
+def edge_snapshot(upstream: str = "http://127.0.0.1:9", limits: Mapping[str, float] | None = None) -> Snapshot:
+    return Snapshot(secret=b"s" * 32, pseudonym="stage", limits=limits or {}, routes=(RouteSpec(upstream=(upstream,)),))
 
 
 class Stage:
@@ -26,7 +29,7 @@ class Stage:
     def __init__(self, **limits: float) -> None:
         self.clock = Clock()
         self.deadlines = Deadlines(self.clock)
-        self.snapshot = edge_snapshot(**limits)
+        self.snapshot = edge_snapshot(limits=limits)
         self.tasks: set[asyncio.Task[Any]] = set()
         self.world = World(self.snapshot, self.deadlines, self._spawn)
         self.world.date_line = b"date: Sat, 21 Nov 2026 12:00:00 GMT\r\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,12 +14,16 @@ from fastproxy.wire.deadlines import Deadlines
 from fastproxy.wire.dial import Dialer
 from fastproxy.wire.limits import WireLimits
 from fastproxy.wire.origin import Origin
-from fastproxy.wire.outbound import Outbound
 from fastproxy.wire.pool import Pool, PoolCounts
 from fastproxy.wire.resolve import Resolver
 from fastproxy.wire.tls import TlsTransport, server_context
 from tests.wire.certificates import Authority
 from tests.wire.live_loop import run, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fastproxy.wire.outbound import Outbound
 
 LIMITS = WireLimits(connect_timeout=2)
 
@@ -119,36 +123,45 @@ def test_a_handshake_that_is_never_answered_has_a_timeout(tmp_path: Path) -> Non
     run(scenario)
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a server shows, how it is asked, and why it is refused."""
+
+    names: tuple[str, ...]
+    expired: bool = False
+    ca: bool = True
+    verify: bool = True
+    why: str = ""
+
+
 @pytest.mark.parametrize(
-    ("names", "expired", "ca", "verify", "why"),
+    "case",
     [
-        (("localhost", "127.0.0.1"), False, True, True, ""),
-        (("other.test",), False, True, True, "tls cannot be trusted"),
-        (("localhost", "127.0.0.1"), True, True, True, "expired"),
-        (("localhost", "127.0.0.1"), False, False, True, "tls cannot be trusted"),
-        (("other.test",), True, False, False, ""),
+        Case(("localhost", "127.0.0.1")),
+        Case(("other.test",), why="tls cannot be trusted"),
+        Case(("localhost", "127.0.0.1"), expired=True, why="expired"),
+        Case(("localhost", "127.0.0.1"), ca=False, why="tls cannot be trusted"),
+        Case(("other.test",), expired=True, ca=False, verify=False),
     ],
     ids=["good", "wrong name", "expired", "unknown authority", "not verified"],
 )
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_tls(
-    tmp_path: Path, names: tuple[str, ...], expired: bool, ca: bool, verify: bool, why: str, host: str
-) -> None:  # fmt: skip
+def test_tls(tmp_path: Path, case: Case, host: str) -> None:
     async def scenario() -> None:
         authority = Authority(tmp_path)
-        issued = authority.issue(*names, expired=expired)
+        issued = authority.issue(*case.names, expired=case.expired)
         context, deadlines = server_context(issued.cert, issued.key), Deadlines()
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
             lambda: TlsTransport(context, asyncio.Protocol(), deadlines, timeout=5), "127.0.0.1", 0
         )
         port = server.sockets[0].getsockname()[1]
-        origin = Origin(host, port, tls=True, verify=verify, ca_file=authority.file if ca else None)
+        origin = Origin(host, port, tls=True, verify=case.verify, ca_file=authority.file if case.ca else None)
         pool = pool_of(origin, "127.0.0.1")
-        if why:
+        if case.why:
             error = await refused(pool)
             assert error.status == 502
-            assert why in str(error)
+            assert case.why in str(error)
             await until(lambda: not pool.deadlines.live)
         else:
             await drop(await pool.open())

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,11 +11,15 @@ from fastproxy.errors import UpstreamFailed
 from fastproxy.wire.inbound import LINGER_S
 from fastproxy.wire.limits import WireLimits
 from fastproxy.wire.outbound import Outbound, Phase
-from fastproxy.wire.pool import Pool
 from fastproxy.wire.reply_head import parse_reply
 from fastproxy.wire.request_head import HeadLimits, parse_request
 from tests.wire.fakes import Ask, Client, Data, Upstream, Wire, wire_of
 from tests.wire.stage import Stage, exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from fastproxy.wire.pool import Pool
 
 GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -159,7 +162,7 @@ def test_a_chunked_body_is_bounded_in_its_first_read_too(pieces: int) -> None:
     ("line", "field"),
     [
         (b"Host: a.test ", "host"), (b"Host: a.test\r\nContent-Length: 5 ", "length"),
-        (b"Host: a.test\r\nTransfer-Encoding: chunked\t", "length"), (b"Host: a.test\r\nX: y ", "x"),
+        (b"Host: a.test\r\nX: y ", "x"),
     ],
 )  # fmt: skip
 def test_whitespace_behind_a_value_is_no_part_of_it(line: bytes, field: str) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import random
 import socket
-from typing import cast
 
 import pytest
 
@@ -57,7 +56,7 @@ class Relay:
             sock.setblocking(False)
         source, source_end = await loop.create_connection(End, sock=near_source)
         sink, sink_end = await loop.create_connection(End, sock=near_sink)
-        self.source, self.sink = cast("asyncio.Transport", source), cast("asyncio.Transport", sink)
+        self.source, self.sink = source, sink
         self.source_end, self.sink_end = source_end, sink_end
         sink_end.other = self.source
         self.pump = Pump(self.source, self.sink, self.reservoir, self.moved.append, self._done)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from httptools import HttpParserError, HttpResponseParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from httptools import HttpParserError, HttpResponseParser
 
 from fastproxy.errors import UpstreamFailed
 from fastproxy.wire.fields import SEEN_OFTEN, FieldSink, Reading

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from fastproxy.errors import BadRequest
 from fastproxy.wire.fields import SEEN_OFTEN, FieldSink, Reading
@@ -171,7 +171,9 @@ def test_hosts(value: bytes) -> None:
     assert is_host(value)
 
 
-@pytest.mark.parametrize("value", [b"", b":80", b"[]", b"[::1", b"::1", b"a:1:2", b"a:-1", b"a\n", b"a?", b"a#", b"a\\b"])
+@pytest.mark.parametrize(
+    "value", [b"", b":80", b"[]", b"[::1", b"::1", b"a:1:2", b"a:-1", b"a\n", b"a?", b"a#", b"a\\b"]
+)
 def test_no_hosts(value: bytes) -> None:
     assert not is_host(value)
 
@@ -185,7 +187,7 @@ def test_fields_are_found_by_name() -> None:
 
 # --- the recogniser -------------------------------------------------------------------------------------------------
 
-# A recogniser is compiled for few shapes in a process, so there are few here: what stops stands first, last, in the middle.
+# A process compiles recognisers for few shapes, so there are few here: what stops stands first, last, in the middle.
 NAMES = st.sampled_from(
     [[], [b"X-Trace"], [b"Authorization"], [b"accept", b"User-Agent"], [b"x_under", b"accept", b"X%s"],
      [b"accept", b"Authorization", b"Cookie"], [b"X-Forwarded-For", b"Te", b"Cookie"], [b"Cookie", b"Cookie"],
@@ -321,7 +323,7 @@ def test_the_recogniser_does_take_what_is_usual() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        (b"X-Trace", b"X-trace"), (b"X-Trace: ", b"X-Trace:"), (b"X-Trace: ", b"X-Trace : "), 
+        (b"X-Trace", b"X-trace"), (b"X-Trace: ", b"X-Trace:"), (b"X-Trace: ", b"X-Trace : "),
         (b"a.test", b"never.seen"),
         (b"a.test", b"a.test "), (b"HTTP/1.1", b"HTTP/1.0"), (b"GET", b"BREW"), (b" / ", b" /# "), (b" / ", b" * "),
         (b"v\r\n", b"v\r\n w\r\n"), (b"v\r\n", b"v\n"), (b"v", b"\0"), (b"v", b"\x7f"), (b"\r\n\r\n", b"\r\n"),

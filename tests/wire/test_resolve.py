@@ -150,7 +150,15 @@ def test_the_public_ones_of_a_mixed_answer_remain(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("host", "is_one"),
-    [("1.2.3.4", True), ("::1", True), ("fe80::1%lo", True), ("a.test", False), ("1.2.3", False), ("", False), ("0x7f000001", False)],
+    [
+        ("1.2.3.4", True),
+        ("::1", True),
+        ("fe80::1%lo", True),
+        ("a.test", False),
+        ("1.2.3", False),
+        ("", False),
+        ("0x7f000001", False),
+    ],
 )
 def test_is_address(host: str, is_one: bool) -> None:
     assert is_address(host) is is_one

@@ -6,14 +6,17 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.wire.fakes import wire_of
 from tests.wire.stage import Stage, exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent.parent
 BODY = b"x" * 900
@@ -91,6 +94,10 @@ def worker(upstream: str) -> Iterator[tuple[int, int]]:
             process.communicate(timeout=5)
 
 
+def dial(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), 5)
+
+
 def ask(client: socket.socket, number: int) -> bytes:
     client.sendall(request(number))
     received = b""
@@ -104,7 +111,7 @@ def test_the_kernel_counts_the_same() -> None:
         thread = threading.Thread(target=answer_all, args=(listener,), daemon=True)
         thread.start()
         port = listener.getsockname()[1]
-        with worker(f"http://127.0.0.1:{port}") as (pid, gateway), socket.create_connection(("127.0.0.1", gateway)) as client:
+        with worker(f"http://127.0.0.1:{port}") as (pid, gateway), dial(gateway) as client:
             for number in range(ROUNDS):
                 ask(client, number)
             reads, writes = calls(pid)

@@ -1,4 +1,4 @@
-"""One request case against a live gateway: what came back, what the upstream saw, and whether the next request is well."""
+"""One request case against a live gateway: what came back, what the upstream saw, and how the next request fares."""
 
 from __future__ import annotations
 
