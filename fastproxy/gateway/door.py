@@ -19,8 +19,10 @@ from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.lane import lay
 from fastproxy.gateway.refuse import error_reply, error_row
 from fastproxy.gateway.serve import serve
+from fastproxy.gateway.settle import refused_record
 from fastproxy.gateway.table import EDGE, LOCAL, PROVIDER, UNIFIED, UNIFIED_STREAM, EdgeRoute, Entry, Table
 from fastproxy.gateway.tunnel import wants_tunnel
+from fastproxy.providers.passthrough import STEP_UP
 from fastproxy.shared import rows
 
 if TYPE_CHECKING:
@@ -58,7 +60,10 @@ class Door:
         counts[rows.REQUESTS_BY + LOCAL.row * rows.STATUS_CLASSES + error.status // 100] += 1
         counts[rows.ERRORS_BY + error_row(error.kind)] += 1
         wire_format = _format_of(head) if head is not None else "edge"
-        return error_reply(error, wire_format, self.world.next_id(), self.world.date_line, closing=True)
+        request_id = self.world.next_id()
+        if self.world.log is not None:
+            self.world.log(refused_record(request_id, error, inbound.peer, head))
+        return error_reply(error, wire_format, request_id, self.world.date_line, closing=True)
 
 
 def _edge_route(table: Table, head: RequestHead) -> EdgeRoute | None:
@@ -70,6 +75,8 @@ def _edge_route(table: Table, head: RequestHead) -> EdgeRoute | None:
 
 def _enter_edge(exchange: Exchange, route: EdgeRoute) -> None:
     exchange.choices = route.next_attempts()
+    if route.path != b"/" and STEP_UP.search(exchange.target.partition(b"?")[0]):
+        exchange.trouble = BadRequest("the path must not step out of its route with '..'")
     if route.strip or route.add:
         target = exchange.target
         strip = route.strip
@@ -96,11 +103,12 @@ def _check_hops(exchange: Exchange) -> None:
     hops = head.get(b"max-forwards")
     if hops is None or head.method != b"OPTIONS" or not hops.isdigit():
         return
-    if int(hops) == 0:
+    if len(hops) > 9:
+        exchange.trouble = BadRequest("max-forwards is not a usable number")
+    elif int(hops) == 0:
         exchange.entry = LOCAL
-        return
-    place = head.shape.index[b"max-forwards"]
-    head.values[place] = b"%d" % (int(hops) - 1)
+    else:
+        head.change(b"max-forwards", b"%d" % (int(hops) - 1))
 
 
 def _enter_gateway(world: World, inbound: Inbound, head: RequestHead, body: bytes | memoryview) -> Exchange:

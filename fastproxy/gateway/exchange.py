@@ -83,6 +83,7 @@ class _Rare:
     waited_for: asyncio.Future[Any] | None = None
     upload_pump: Pump | None = None
     upstream_held = False  # its reads are paused, because the client takes no more
+    early_held = False  # the client's reads are paused, because there is no upstream connection yet
     client_held = False  # its reads are paused, because the upstream takes no more
     choices: tuple[Attempt, ...] = ()  # filled at the door when it alone decides them
 
@@ -193,8 +194,9 @@ class Exchange(_Rare):
         outbound = self.outbound
         if self.upload is KEPT or outbound is None:
             self.pieces.append(piece)
-            if self.upload is not KEPT and self.bytes_in > EARLY_PIECE_BYTES:
-                self.inbound.transport.pause_reading()
+            if not self.entry.reads_body and self.bytes_in > EARLY_PIECE_BYTES and not self.early_held:
+                self.early_held = True  # until there is a connection to pass it on to
+                self.inbound.hold()
             return
         outbound.touch()
         if self.upload is PASSED_ON:
@@ -208,6 +210,13 @@ class Exchange(_Rare):
         elif self.upload is KEPT:
             self.wake()
 
+    def resume_early(self) -> None:
+        """There is a connection now: read on, unless it is slow to take what it has got already."""
+        if self.early_held:
+            self.early_held = False
+            if not self.client_held:
+                self.inbound.let_go()
+
     def pump_upload(self, outbound: Outbound) -> None:
         """Let a pump carry the rest of a large body of known length."""
         inbound = self.inbound
@@ -215,7 +224,7 @@ class Exchange(_Rare):
         def moved(count: int) -> None:
             self.bytes_in += count
             outbound.touch()
-            inbound.touch()
+            inbound.count_body(count)
 
         def done(error: Exception | None, eof: bool) -> None:
             if eof:
@@ -226,6 +235,8 @@ class Exchange(_Rare):
 
         self.upload_pump = Pump(inbound.transport, outbound.transport, self.world.reservoir, moved, done)
         self.upload_pump.start(inbound.body_left)
+        if self.client_held:
+            inbound.hold()  # the pump has begun to read, but the upstream takes nothing
 
     def client_failed(self, error: GatewayError) -> None:
         self.fail(error)
@@ -289,19 +300,19 @@ class Exchange(_Rare):
 
     def upstream_paused(self) -> None:
         self.client_held = True
-        self.inbound.transport.pause_reading()
+        self.inbound.hold()
 
     def upstream_resumed(self) -> None:
         self.client_held = False
-        self.inbound.transport.resume_reading()
+        self.inbound.let_go()
 
     def release(self) -> None:
         """Let both connections go in a state in which the next exchange can use them, or not at all."""
         outbound, inbound = self.outbound, self.inbound
         if self.upload_pump is not None:
             self.upload_pump.stop()
-        if self.client_held and not inbound.transport.is_closing():
-            inbound.transport.resume_reading()
+        if self.client_held or self.early_held:
+            inbound.let_go()
         if outbound is None:
             return
         if self.upstream_held and not outbound.transport.is_closing():

@@ -75,7 +75,7 @@ class Lane:
         self.inbound = inbound
         self.attempt = attempt
         self.entry = exchange.entry
-        self.choices = exchange.choices
+        self.choices = (attempt,)
         self.key = exchange.key
         self.model = exchange.model
         self.operation = exchange.operation

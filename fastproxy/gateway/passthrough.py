@@ -13,6 +13,7 @@ from fastproxy.gateway.identify import without_query_key
 from fastproxy.gateway.table import CREDENTIALS, Attempt
 from fastproxy.providers.catalogue import find
 from fastproxy.providers.passthrough import HIDDEN_FROM_PROVIDERS, rebase, resolve
+from fastproxy.wire.fields import same_drop
 from fastproxy.wire.origin import Origin, parse_origin
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _make(exchange: Exchange, origin: Origin, name: str, *, vendor_address: bool
     attempt.fixed = b" HTTP/1.1\r\nhost: " + origin.authority.encode() + b"\r\n"
     if exchange.table.snapshot.passthrough == "require-key":
         # The credential was ours and stays here; the vendor gets the one of its channel, if there is one.
-        attempt.drop = _DROP | CREDENTIALS
+        attempt.drop = same_drop(_DROP | CREDENTIALS)
         attempt.auth = exchange.table.auth_of(name)
     attempt.via = b"" if vendor_address else b"via: " + exchange.table.via + b"\r\n"
     return attempt

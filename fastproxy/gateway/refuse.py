@@ -65,7 +65,8 @@ def error_reply(error: GatewayError, wire_format: str, request_id: bytes, date_l
     parts = [
         STATUS_LINES[error.status],
         date_line,
-        b"content-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n" % (kind, len(body), request_id),
+        b"content-type: %b\r\ncontent-length: %d\r\n" % (kind, len(body)),
+        b"x-request-id: %b\r\nrequest-id: %b\r\n" % (request_id, request_id),
     ]
     if error.retry_after is not None:
         parts.append(b"retry-after: %d\r\n" % error.retry_after)

@@ -113,15 +113,17 @@ def reply_head(exchange: Exchange, reply: ReplyHead) -> bytes:
         parts.append(b"content-length: %d\r\n" % reply.length)
     else:
         parts.append(_framing(exchange, reply))
-    if reply.status == 101:
-        parts.append(b"upgrade: websocket\r\nconnection: upgrade\r\n\r\n")
-    elif not inbound.keep_alive:
-        parts.append(b"connection: close\r\n\r\n")
-    elif exchange.head.minor == 0:
-        parts.append(b"connection: keep-alive\r\n\r\n")
-    else:
-        parts.append(b"\r\n")
+    parts.append(_end(exchange, reply))
     return b"".join(parts)
+
+
+def _end(exchange: Exchange, reply: ReplyHead) -> bytes:
+    """What becomes of the connection, and the empty line."""
+    if reply.status == 101:
+        return b"upgrade: websocket\r\nconnection: upgrade\r\n\r\n"
+    if not exchange.inbound.keep_alive:
+        return b"connection: close\r\n\r\n"
+    return b"connection: keep-alive\r\n\r\n" if exchange.head.minor == 0 else b"\r\n"
 
 
 def _lines(exchange: Exchange, reply: ReplyHead) -> bytes:
@@ -150,8 +152,11 @@ def _framing(exchange: Exchange, reply: ReplyHead) -> bytes:
 
 
 def own_lines(request_id: bytes, attempts: int, theirs: bytes | None) -> bytes:
-    """What the gateway says of an exchange: its id, how many attempts, and what the upstream called it."""
+    """What the gateway says of an exchange: its id, how many attempts, and what the upstream called it.
+
+    OpenAI's SDK looks for the id in x-request-id, Anthropic's in request-id.
+    """
+    form = b"x-request-id: %b\r\nrequest-id: %b\r\nx-fastproxy-attempts: %d\r\n"
     if theirs is None:
-        return b"x-request-id: %b\r\nx-fastproxy-attempts: %d\r\n" % (request_id, attempts)
-    form = b"x-request-id: %b\r\nx-fastproxy-attempts: %d\r\nx-upstream-request-id: %b\r\n"
-    return form % (request_id, attempts, theirs)
+        return form % (request_id, request_id, attempts)
+    return (form + b"x-upstream-request-id: %b\r\n") % (request_id, request_id, attempts, theirs)

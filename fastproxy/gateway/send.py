@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 IDEMPOTENT: Final = frozenset(
     (b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PROPFIND", b"QUERY", b"REPORT", b"SEARCH")
 )
-JOIN_BYTES: Final = (
-    32768  # up to here one joined write is cheaper than a vectored one (performance figures in tuning.md)
-)
+JOIN_BYTES: Final = 32768  # up to here one joined write is cheaper than a vectored one
 
 
 async def send(exchange: Exchange, attempt: Attempt, head: bytes, *, last: bool, sent: Outbound | None) -> bool:
@@ -44,8 +42,8 @@ async def send(exchange: Exchange, attempt: Attempt, head: bytes, *, last: bool,
                 _write(exchange, outbound, head)
             exchange.outbound = outbound
             exchange.reply = await exchange.pause()
-        except UpstreamFailed:
-            if not _was_stale(exchange, outbound):
+        except UpstreamFailed as error:
+            if error.status != 502 or not _was_stale(exchange, outbound):
                 raise
             exchange.world.counts[rows.RETRIES] += 1
             _write(exchange, await exchange.wait(attempt.pool.open()), head)
@@ -89,7 +87,7 @@ def _stream_upload(exchange: Exchange, outbound: Outbound) -> None:
         if chunked:
             exchange.body_end()
         return
-    inbound.transport.resume_reading()
+    exchange.resume_early()
     if inbound.body_left > BUFFER_BYTES:
         exchange.pump_upload(outbound)
 

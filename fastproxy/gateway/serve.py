@@ -52,7 +52,7 @@ async def _forward(exchange: Exchange, sent: Outbound | None) -> None:
         if exchange.entry.reads_body:
             await collect_body(exchange)
         admit(exchange)
-    attempts = route(exchange)
+    attempts = route(exchange) if sent is None else exchange.choices
     for attempt in attempts:  # a retry is the next item, not a loop back
         request = prepare(exchange, attempt)
         if await send(exchange, attempt, request, last=attempt is attempts[-1], sent=sent):

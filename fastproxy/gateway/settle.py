@@ -11,10 +11,12 @@ from fastproxy.record import Record
 from fastproxy.shared import rows
 
 if TYPE_CHECKING:
+    from fastproxy.errors import GatewayError
     from fastproxy.formats.operations import Operation
     from fastproxy.formats.usage_fields import Usage
     from fastproxy.gateway.exchange import Exchange
     from fastproxy.gateway.world import World
+    from fastproxy.wire.request_head import RequestHead
 
 _LAST_BUCKET: Final = len(rows.LATENCY_BOUNDS)
 _REQUESTS_BY: Final = [rows.REQUESTS_BY + row * rows.STATUS_CLASSES for row in range(len(rows.ENTRIES))]
@@ -114,4 +116,18 @@ def make_record(exchange: Exchange, duration: int) -> Record:
         head.method.decode("ascii"),
         without_query_key(head.target).partition(b"?")[0].decode("latin-1"),
         exchange.entry.name,
+    )
+
+
+def refused_record(request_id: bytes, error: GatewayError, peer: str, head: RequestHead | None) -> Record:
+    """The record of a request that could not be read, or not be taken: no exchange was made of it."""
+    return Record(
+        request_id.decode(),
+        int(time() * 1000),
+        status=error.status,
+        error_kind=error.kind,
+        client_ip=peer,
+        method=head.method.decode("ascii") if head is not None else "",
+        path=head.target.partition(b"?")[0].decode("latin-1") if head is not None else "",
+        entry="local",
     )

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from fastproxy.providers.passthrough import HIDDEN_FROM_PROVIDERS
 from fastproxy.shared import rows
+from fastproxy.wire.fields import same_drop
 from fastproxy.wire.origin import Origin, parse_origin
 from fastproxy.wire.pool import Pool
 
 if TYPE_CHECKING:
     from fastproxy.snapshot import ChannelSpec, KeySpec, RouteSpec, Snapshot
 
+NOTHING: Final = same_drop(frozenset())
 Pools = Callable[[Origin], Pool]
 
 FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
@@ -73,14 +75,14 @@ class Attempt:
         self.channel = channel
         self.provider = provider
         self.prefix = prefix.encode()
-        self.drop: frozenset[bytes] = frozenset()
+        self.drop: frozenset[bytes] = NOTHING
         self.fixed = b""
         self.forwarded = "off"
         self.preserves_host = False
         self.via = b""
         self.auth: Callable[[], bytes] | None = None
         self.rename: Mapping[str, str] = {}
-        self.reply_drop: frozenset[bytes] = frozenset()
+        self.reply_drop: frozenset[bytes] = NOTHING
         self.reply_lines = b""
 
 
@@ -195,12 +197,11 @@ def _edge_attempt(spec: RouteSpec, url: str, pools: Pools, via: bytes) -> Attemp
     attempt.forwarded = spec.forwarded
     if spec.forwarded != "off":
         drop |= FORWARDED
-    attempt.drop = frozenset(drop)
+    attempt.drop = same_drop(frozenset(drop))
     attempt.fixed = b" HTTP/1.1\r\n" + _lines(lines)
     attempt.via = b"via: " + via + b"\r\n"
-    attempt.reply_drop = frozenset(
-        name.lower().encode() for name in (*spec.remove_response_headers, *spec.response_headers)
-    )
+    reply_drop = {name.lower().encode() for name in (*spec.remove_response_headers, *spec.response_headers)}
+    attempt.reply_drop = same_drop(frozenset(reply_drop))
     attempt.reply_lines = _lines(spec.response_headers)
     return attempt
 
@@ -225,7 +226,9 @@ def _channel_attempt(spec: ChannelSpec, wire_format: str, pools: Pools, via: byt
     origin, prefix = parse_origin(spec.base_url, verify=spec.verify, ca_file=spec.ca_file)
     attempt = Attempt(pools(origin), channel=spec.name, provider=spec.provider, prefix=prefix)
     lines = dict(spec.headers)
-    attempt.drop = CREDENTIALS | HIDDEN_FROM_PROVIDERS | {b"host"} | {name.lower().encode() for name in lines}
+    attempt.drop = same_drop(
+        CREDENTIALS | HIDDEN_FROM_PROVIDERS | {b"host"} | {name.lower().encode() for name in lines}
+    )
     attempt.fixed = b" HTTP/1.1\r\nhost: " + origin.authority.encode() + b"\r\n" + _lines(lines)
     attempt.auth = _credentials(spec)
     attempt.rename = spec.rename

@@ -49,7 +49,8 @@ def check_acceptance(exchange: Exchange, reply: ReplyHead) -> None:
     """Whether the 101 answers the handshake that was sent. Raises: UpstreamFailed."""
     key = exchange.head.get(b"sec-websocket-key") or b""
     upgrade = reply.get(b"upgrade") or b""
-    accepted = upgrade.lower() == b"websocket" and reply.get(b"sec-websocket-accept") == accept_of(key)
+    once = b"sec-websocket-accept" not in reply.shape.repeated
+    accepted = once and upgrade.lower() == b"websocket" and reply.get(b"sec-websocket-accept") == accept_of(key)
     if not exchange.tunnelled or not accepted:
         raise UpstreamFailed("the upstream switched protocols without being asked to, or not to websocket")
 
@@ -101,4 +102,4 @@ async def _both_ways(exchange: Exchange, outbound: Outbound) -> None:
     Pump(server, client, world.reservoir, down, lambda error, eof: ended(1, client)).start()
     touch()
     await exchange.pause()
-    exchange.status = 101
+    client.close()

@@ -85,7 +85,7 @@ HIDDEN_FROM_PROVIDERS: Final = frozenset(
 # What a client may put into a host: one DNS label (RFC 1123 2.1), lower case.
 _LABEL: Final = re.compile(rb"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # Where a reader may step up: a segment of two dots, each plain or encoded, between any kind of slash.
-_STEP_UP: Final = re.compile(rb"(?:/|\\|%2f|%5c)(?:\.|%2e){2}(?:/|\\|%2f|%5c|;|\Z)", re.IGNORECASE)
+STEP_UP: Final = re.compile(rb"(?:/|\\|%2f|%5c)(?:\.|%2e){2}(?:/|\\|%2f|%5c|;|\Z)", re.IGNORECASE)
 _VERTEX_VERSIONS: Final = (b"v1", b"v1beta1")
 _BEDROCK: Final = (b"bedrock-runtime", b"us-east-1")
 
@@ -111,7 +111,7 @@ def resolve(name: str, rest: bytes) -> Target:
         if rest[:1] not in (b"", b"?"):
             raise BadRequest(f"the name of provider '{provider.name}' must end with a slash")
         rest = b"/" + rest
-    if _STEP_UP.search(rest.partition(b"?")[0]):
+    if STEP_UP.search(rest.partition(b"?")[0]):
         raise BadRequest("the path must not step up with '..'")
     host, path = _RULES[provider.rule](provider, rest)
     return Target(provider.name, "https://" + host, path)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from fastproxy.shared.arena import Arena
 
 YOUNG_S: Final = 1.0
-_BACKOFF_S: Final = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
+# A worker that dies young now and then is replaced at once; only one that cannot live is waited for.
+_BACKOFF_S: Final = (0.0, 0.0, 0.0, 0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 
 
 class Life(Enum):

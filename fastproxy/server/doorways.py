@@ -11,7 +11,8 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from fastproxy.wire.inbound import Front, Inbound
+from fastproxy.wire.front import Front
+from fastproxy.wire.inbound import Inbound
 from fastproxy.wire.tls import TlsTransport, server_context
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from fastproxy.server.doorways import Doorways
 from fastproxy.shared import rows
 from fastproxy.snapshot import Snapshot, unpack
 from fastproxy.wire.deadlines import TICK_S, Deadlines
-from fastproxy.wire.inbound import Front, State
+from fastproxy.wire.front import Front
+from fastproxy.wire.inbound import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -15,7 +15,6 @@ from enum import Enum
 from typing import Final
 
 MAX_SIZE_DIGITS: Final = 16
-MAX_LINE_BYTES: Final = 4096
 MAX_EXTENSION_BYTES: Final = 16384  # per body
 MAX_TRAILER_BYTES: Final = 8192
 FREE_FRAMING_BYTES: Final = 65536  # framing may cost this much plus as much as the payload: one-byte chunks are bounded

@@ -151,6 +151,14 @@ def values_of(raw: bytes) -> list[bytes]:
     return [line.partition(b": ")[2].strip(b" \t") for line in raw.split(b"\r\n")[1:-2]]
 
 
+_drops: Final[dict[frozenset[bytes], frozenset[bytes]]] = {}
+
+
+def same_drop(drop: frozenset[bytes]) -> frozenset[bytes]:
+    """The one object for all drop sets with these names: recognisers are found by identity, also after a reload."""
+    return _drops.setdefault(drop, drop)
+
+
 _SINGLE: Final = frozenset((b"host", b"content-length", b"connection"))
 _SPECIAL: Final = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
 
@@ -202,7 +210,7 @@ class FieldSink:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.names.append(name)
-        self.values.append(value)
+        self.values.append(value.rstrip(b" \t"))  # llhttp leaves the whitespace behind a value (RFC 9110 5.5)
 
 
 class Connection:

@@ -10,22 +10,27 @@ business, reached through `Application.begin`. Pipelined requests wait in the so
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from httptools import HttpParserError, HttpParserInvalidMethodError, HttpRequestParser
+from httptools import HttpParserError, HttpRequestParser
 
 from fastproxy.errors import BadRequest, GatewayError, Limited
 from fastproxy.wire.chunked import ChunkError, ChunkReader
-from fastproxy.wire.deadlines import NEVER, Deadlines
-from fastproxy.wire.request_head import RequestHead, parse_request, probe, read_known
+from fastproxy.wire.deadlines import NEVER
+from fastproxy.wire.request_head import RequestHead, parse_request, probe, read_known, unreadable
 
 if TYPE_CHECKING:
     from fastproxy.wire.fields import Reading
-    from fastproxy.wire.limits import WireLimits
+    from fastproxy.wire.front import Exchange, Front, Lane
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LINGER_S: Final = 2.0
+MIN_BODY_RATE: Final = 512  # bytes a second that a client must manage, over windows of `limits.body_window`
+RESET: Final = struct.pack("ii", 1, 0)  # close() sends RST
 MAX_LINGER_BYTES: Final = 1 << 20
 MAX_EARLY_BYTES: Final = 65536  # pipelined bytes kept while a reply is under way; beyond it the socket waits
 MAX_LEADING_BYTES: Final = 8  # empty lines before a request line (RFC 9112 2.2)
@@ -47,55 +52,12 @@ class State(Enum):
 AT_HEAD, AT_BODY, AT_REPLY, AT_TUNNEL, AT_LINGER, AT_CLOSED = State
 
 
-class Exchange(Protocol):
-    """What an application makes of a request; the connection tells it what the client does."""
-
-    def body_piece(self, piece: bytes | memoryview) -> None: ...
-    def body_end(self) -> None: ...
-    def client_failed(self, error: GatewayError) -> None: ...
-    def client_gone(self) -> None: ...
-    def client_half_closed(self) -> bool: ...
-    def client_paused(self) -> None: ...
-    def client_resumed(self) -> None: ...
-
-
-class Application(Protocol):
-    """Where requests go."""
-
-    def begin(self, inbound: Inbound, head: RequestHead, body: bytes | memoryview) -> None:
-        """Take a request. Must set `inbound.exchange`, unless the reply is finished on return."""
-
-    def refuse(self, inbound: Inbound, error: GatewayError, head: RequestHead | None) -> bytes:
-        """The whole reply for a request that never became an exchange. The connection closes after it."""
-
-
-class Lane(Protocol):
-    """A short way for one whole request, laid by the application; see gateway/lane.py."""
-
-    def take(self, data: bytes) -> bool: ...
-
-
-class Front:
-    """What all client connections of a worker share."""
-
-    __slots__ = ("accepted", "application", "deadlines", "draining", "limits", "open", "refused")
-
-    def __init__(self, application: Application, deadlines: Deadlines, limits: WireLimits) -> None:
-        self.application = application
-        self.deadlines = deadlines
-        self.limits = limits
-        self.draining = False
-        self.open: set[Inbound] = set()
-        self.accepted = 0
-        self.refused = 0
-
-
 class Inbound(asyncio.Protocol):
     """One client connection. The application writes to `transport` and ends with `finish` or `abort`."""
 
-    __slots__ = ("_buffer", "_chunks", "_left", "_lingered", "_probe", "_running", "_unwritten",
-                 "deadline", "exchange", "forwarded", "front", "keep_alive", "lane", "peer", "reading",
-                 "secure", "state", "transport", "write_paused")  # fmt: skip
+    __slots__ = ("_arrived", "_buffer", "_chunks", "_left", "_lingered", "_probe", "_running",
+                 "_unwritten", "deadline", "exchange", "forwarded", "front", "keep_alive", "lane",
+                 "peer", "reading", "secure", "state", "transport", "write_paused")  # fmt: skip
 
     def __init__(self, front: Front, secure: bool = False) -> None:
         self.front = front
@@ -115,6 +77,7 @@ class Inbound(asyncio.Protocol):
         self._chunks: ChunkReader | None = None
         self._probe: HttpRequestParser | None = None
         self._lingered = 0
+        self._arrived = 0  # bytes of the body in the present window
         self._unwritten = 0  # bytes that the client had not taken when we last looked
         self._running = False
 
@@ -189,18 +152,52 @@ class Inbound(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.write_paused = False
-        self.deadline = NEVER
+        self._rearm()
         if self.exchange is not None:
             self.exchange.client_resumed()
 
+    def hold(self) -> None:
+        """Read nothing for now: what is sent cannot be passed on. The client is not to blame for the silence."""
+        self.transport.pause_reading()
+        if self.state is AT_BODY:
+            self.deadline = NEVER
+
+    def let_go(self) -> None:
+        """Read on."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            self._rearm()
+
+    def _rearm(self) -> None:
+        """Set the deadline that belongs to the state."""
+        limits = self.front.limits
+        state = self.state
+        if self.write_paused or state is AT_CLOSED:
+            self._watch_writing()
+            return
+        seconds = NEVER
+        if state is AT_HEAD:
+            seconds = limits.header_timeout if self._buffer else limits.idle_timeout
+        elif state is AT_BODY:
+            seconds = limits.body_window
+            self._arrived = 0
+        elif state is AT_LINGER:
+            seconds = LINGER_S
+        elif state is AT_TUNNEL:
+            seconds = limits.stream_idle_timeout
+        self.deadline = self.front.deadlines.now + seconds
+
     def expire(self) -> None:
         """The deadline has passed: which one it was follows from the state."""
-        if self.state is AT_HEAD and not self._buffer and not self.write_paused:
-            self.transport.close()  # idle between requests, or silent from the start
-        elif self.write_paused and self.transport.get_write_buffer_size() < self._unwritten:
-            self._watch_writing()  # slow, but it takes something
-        elif self.write_paused or self.state in (AT_LINGER, AT_TUNNEL):
+        takes_something = self.transport.get_write_buffer_size() < self._unwritten
+        if (self.write_paused or self.state is AT_CLOSED) and takes_something:
+            self._watch_writing()  # slow, but alive
+        elif self.write_paused or self.state in (AT_LINGER, AT_TUNNEL, AT_CLOSED):
             self.abort()
+        elif self.state is AT_HEAD and not self._buffer:
+            self._close()  # idle between requests, or silent from the start
+        elif self.state is AT_BODY and self._arrived >= self.front.limits.body_window * MIN_BODY_RATE:
+            self._rearm()
         elif self.exchange is not None:
             self.exchange.client_failed(BadRequest("the request body stopped arriving", status=408, kind="timeout"))
         else:
@@ -233,12 +230,14 @@ class Inbound(asyncio.Protocol):
         self._running = False
 
     def _skip_empty_lines(self, data: bytes) -> bytes:
+        """Drop a few CRLFs in front of a request; b"" when nothing is left to read, or when it is something else."""
         rest = data.lstrip(b"\r\n")
         lead = data[: len(data) - len(rest)]
-        if len(lead) > MAX_LEADING_BYTES or b"\r\n" * (len(lead) // 2) != lead[: len(lead) // 2 * 2]:
-            self._refuse(BadRequest("empty lines where a request should begin"), None)
+        lines, odd = divmod(len(lead), 2)
+        if len(lead) > MAX_LEADING_BYTES or lead != b"\r\n" * lines + b"\r" * odd or (odd and rest):
+            self._refuse(BadRequest("a stray byte or too many empty lines where a request should begin"), None)
             return b""
-        return rest if rest else lead if len(lead) % 2 else b""
+        return rest or lead[len(lead) - odd :]
 
     def _await_head(self, data: bytes, fresh: int) -> None:
         """Keep an unfinished head, unless it can already be seen to be wrong or too long."""
@@ -259,9 +258,7 @@ class Inbound(asyncio.Protocol):
         try:
             self._probe.feed_data(data[len(data) - fresh :])
         except HttpParserError as error:
-            known = isinstance(error, HttpParserInvalidMethodError)
-            text = "the request line does not begin with a known method" if known else str(error)[:80].lower()
-            self._refuse(BadRequest(f"unreadable request head: {text}"), None)
+            self._refuse(unreadable(data, error), None)
             return
         self._buffer = data
 
@@ -293,7 +290,7 @@ class Inbound(asyncio.Protocol):
             return data[stop:] if len(data) > stop else b""
         self.state = AT_BODY
         self._left = stop - len(data)
-        self.deadline = front.deadlines.now + front.limits.body_idle_timeout
+        self._rearm()
         if head.expects and len(data) == start:
             self.transport.write(CONTINUE)
         front.application.begin(self, head, memoryview(data)[start:])
@@ -304,7 +301,7 @@ class Inbound(asyncio.Protocol):
         start = head.size
         self.state = AT_BODY
         self._chunks = ChunkReader()
-        self.deadline = front.deadlines.now + front.limits.body_idle_timeout
+        self._rearm()
         if head.expects and len(data) == start:
             self.transport.write(CONTINUE)
         try:
@@ -314,6 +311,9 @@ class Inbound(asyncio.Protocol):
             self._refuse(BadRequest(f"unreadable chunked body: {error}"), head)
             return b""
         chunks = self._chunks
+        if chunks.payload_bytes > front.limits.max_body:
+            self._refuse(self._too_long(), head)
+            return b""
         body = b"".join([rest[first:last] for first, last in spans])
         if chunks.done:
             self.state, self._chunks = AT_REPLY, None
@@ -327,7 +327,7 @@ class Inbound(asyncio.Protocol):
         exchange = self.exchange
         if exchange is None:
             return
-        self.deadline = self.front.deadlines.now + self.front.limits.body_idle_timeout
+        self._arrived += len(data)
         if self._chunks is not None:
             self._read_chunks(exchange, self._chunks, data)
             return
@@ -343,6 +343,10 @@ class Inbound(asyncio.Protocol):
         if extra:
             self._next(data[len(data) - extra :])
 
+    def _too_long(self) -> BadRequest:
+        text = f"a body of more than {self.front.limits.max_body} bytes"
+        return BadRequest(text, status=413, kind="too_large")
+
     def _read_chunks(self, exchange: Exchange, chunks: ChunkReader, data: bytes) -> None:
         try:
             spans = chunks.feed(data)
@@ -350,8 +354,7 @@ class Inbound(asyncio.Protocol):
             exchange.client_failed(BadRequest(f"unreadable chunked body: {error}"))
             return
         if chunks.payload_bytes > self.front.limits.max_body:
-            text = f"a body of more than {self.front.limits.max_body} bytes"
-            exchange.client_failed(BadRequest(text, status=413, kind="too_large"))
+            exchange.client_failed(self._too_long())
             return
         if chunks.done:
             self._chunks = None
@@ -372,9 +375,9 @@ class Inbound(asyncio.Protocol):
         self._left = 0
         self._end_body()
 
-    def touch(self) -> None:
+    def count_body(self, count: int) -> None:
         """Bytes of the body have come through a pump."""
-        self.deadline = self.front.deadlines.now + self.front.limits.body_idle_timeout
+        self._arrived += count
 
     @property
     def body_left(self) -> int:
@@ -408,8 +411,7 @@ class Inbound(asyncio.Protocol):
             self._close_softly()
             return
         self.state = AT_HEAD
-        if not self.write_paused:
-            self.deadline = self.front.deadlines.now + self.front.limits.idle_timeout
+        self._rearm()
         if self._buffer and not self._running:
             self.transport.resume_reading()
             self._read_heads(self._buffer, len(self._buffer))
@@ -417,9 +419,14 @@ class Inbound(asyncio.Protocol):
     def _close_softly(self) -> None:
         if self._buffer:
             self.linger()  # closing over unread bytes would reset the connection and may destroy the reply
-            return
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        """Close once everything is written; a client that does not take it is cut after `write_timeout`."""
         self.state = AT_CLOSED
         self.transport.close()
+        self._watch_writing()
 
     def linger(self) -> None:
         """Close our side, and read on for a while so that the client gets the reply (RFC 9112 9.6)."""
@@ -427,7 +434,7 @@ class Inbound(asyncio.Protocol):
             return
         self.state = AT_LINGER
         self._buffer = b""
-        self.deadline = self.front.deadlines.now + LINGER_S
+        self._rearm()
         if self.transport.can_write_eof():
             self.transport.write_eof()
             self.transport.resume_reading()
@@ -437,13 +444,12 @@ class Inbound(asyncio.Protocol):
     def close_if_idle(self) -> None:
         """Draining: a connection between two requests has nothing to wait for."""
         if self.state is AT_HEAD and not self._buffer:
-            self.transport.close()
+            self._close()
 
     def cut(self) -> None:
         """Close after what is written, without the end of the body that its framing promises."""
         self.keep_alive = False
-        self.state = AT_CLOSED
-        self.transport.close()
+        self._close()
 
     def take_early(self) -> bytes:
         """What the client has sent beyond the present request."""
@@ -451,8 +457,12 @@ class Inbound(asyncio.Protocol):
         return early
 
     def abort(self) -> None:
-        """Cut the connection so that the client sees that the reply is not whole."""
+        """Reset the connection, so that the client sees that the reply is not whole even where a close ends it."""
         self.state = AT_CLOSED
+        raw = self.transport.get_extra_info("socket")
+        if raw is not None and raw.family != socket.AF_UNIX:
+            with contextlib.suppress(OSError):  # the peer may have gone already
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()
 
     def _refuse(self, error: GatewayError, head: RequestHead | None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fastproxy.wire.request_head import HeadLimits
 
 MIB = 1 << 20
+MAX_BODY_WINDOW = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +33,8 @@ class WireLimits:
     pool_wait_timeout: float = 5.0
     pool_max_waiting: int = 1024
     dns_ttl: float = 30.0
+
+    @property
+    def body_window(self) -> float:
+        """Seconds over which the rate of a request body is looked at."""
+        return min(self.body_idle_timeout, MAX_BODY_WINDOW)

@@ -22,6 +22,7 @@ from fastproxy.wire.reply_head import (
     BY_LENGTH,
     BY_NONE,
     BY_TUNNEL,
+    MAX_REPLY_HEAD,
     ReplyHead,
     parse_reply,
     read_known_reply,
@@ -30,7 +31,6 @@ from fastproxy.wire.reply_head import (
 if TYPE_CHECKING:
     from fastproxy.wire.pool import Pool
 
-MAX_REPLY_HEAD: Final = 131072
 MAX_INTERIM: Final = 16
 
 
@@ -100,13 +100,14 @@ class Outbound(asyncio.Protocol):
 
     def expect(self, waiter: Waiter, to_head_request: bool) -> None:
         """Say who waits for the reply to what is about to be written. The caller then writes to `transport`."""
-        now, limits = self.pool.deadlines.now, self.pool.limits
+        pool = self.pool
+        now, limits = pool.deadlines.now, pool.limits
         self.waiter = waiter
         self.phase = SENT
         self._to_head = to_head_request
         self.got_bytes = False
         self.total_deadline = now + limits.total_timeout
-        self.deadline = now + limits.first_byte_timeout
+        self.deadline = now + pool.first_timeout
 
     def touch(self) -> None:
         """The request is still being sent: the reply is not overdue."""

@@ -37,8 +37,8 @@ class PoolCounts:
 class Pool:
     """The connections to `origin`. `take` gives a warm one at once or None; `open` dials or waits for one."""
 
-    __slots__ = ("_dial", "_idle", "_waiting", "active", "counts", "deadlines", "generation", "limits",
-                 "origin", "reading", "total")  # fmt: skip
+    __slots__ = ("_dial", "_idle", "_waiting", "active", "counts", "deadlines", "first_timeout",
+                 "generation", "limits", "origin", "reading", "total")  # fmt: skip
 
     def __init__(
         self, origin: Origin, deadlines: Deadlines, limits: WireLimits, dial: Dial, counts: PoolCounts
@@ -48,6 +48,7 @@ class Pool:
         self.limits = limits
         self.counts = counts
         self.generation = 0
+        self.first_timeout = min(limits.first_byte_timeout, limits.total_timeout)
         self.reading: Reading | None = None  # fits the last reply; the application puts it here
         self.total = 0  # open or being opened
         self.active = 0
@@ -78,7 +79,7 @@ class Pool:
         Raises: UpstreamFailed when it cannot be opened, Limited (503) when too many wait or the wait is too long.
         """
         limits = self.limits
-        if self.total >= limits.pool_max_connections:
+        while self.total >= limits.pool_max_connections:
             connection = await self._wait()
             if connection is not None:
                 return connection
@@ -111,8 +112,8 @@ class Pool:
             async with asyncio.timeout(limits.pool_wait_timeout):
                 return await turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled() and (given := turn.result()) is not None:
-                self.give_back(given)  # it came in the moment in which we gave up
+            if turn.done() and not turn.cancelled():  # it came in the moment in which we gave up
+                self._pass_on(turn.result())
             if not isinstance(error, TimeoutError):
                 raise
             text = f"no connection to the upstream became free in {limits.pool_wait_timeout:g} s"
@@ -121,6 +122,13 @@ class Pool:
             self.counts.waiting -= 1
             if turn in self._waiting:
                 self._waiting.remove(turn)
+
+    def _pass_on(self, given: Outbound | None) -> None:
+        """A connection, or the room for one, that its receiver no longer wants."""
+        if given is not None:
+            self.give_back(given)
+        else:
+            self._wake(None)
 
     def give_back(self, connection: Outbound) -> None:
         """The exchange is over. Keeps the connection if its reply ended cleanly and it is not too old."""

@@ -66,11 +66,15 @@ class Pump(asyncio.BufferedProtocol):
 
     def stop(self) -> None:
         """Give the reads back to the protocol that had them."""
-        self.sink.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        self._restore_sink()
         if not self.source.is_closing():
             self.source.pause_reading()
             self.source.set_protocol(self.original)
             self.source.resume_reading()
+
+    def _restore_sink(self) -> None:
+        if not self.sink.is_closing():  # uvloop raises on a closed one
+            self.sink.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         view = self._view = self._reservoir.view
@@ -92,7 +96,7 @@ class Pump(asyncio.BufferedProtocol):
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.sink.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        self._restore_sink()
         # The protocol below keeps its own books of open connections; it must hear of the end as well.
         original: asyncio.BaseProtocol = self.original
         original.connection_lost(error)

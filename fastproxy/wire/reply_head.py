@@ -36,6 +36,8 @@ class Framing(Enum):
 
 BY_NONE, BY_LENGTH, BY_CHUNKED, BY_CLOSE, BY_TUNNEL = Framing  # bound once, see outbound.py
 
+MAX_REPLY_HEAD: Final = 131072
+
 REASONS: Final = {
     100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints",
     200: "OK", 201: "Created", 202: "Accepted", 203: "Non-Authoritative Information", 204: "No Content",
@@ -101,7 +103,7 @@ class ReplyHead:
 def read_known_reply(reading: Reading, data: bytes) -> ReplyHead | None:
     """Read a reply head of a known shape with a counted body; None when anything about it is new or special."""
     match = reading.match(data)
-    if match is None or reading.length_at < 0:
+    if match is None or reading.length_at < 0 or match.end() > MAX_REPLY_HEAD:
         return None
     groups = match.groups()
     digits = groups[reading.length_at]
@@ -159,6 +161,8 @@ def parse_reply(raw: bytes, to_head_request: bool) -> ReplyHead:
         head.keep_alive = not connection.close
     else:
         head.keep_alive = _old_version(raw) and connection.keep
+        if b"transfer-encoding" in shape.index and raw[:8] == b"HTTP/1.0":
+            raise UpstreamFailed("an http/1.0 reply with a transfer coding")  # RFC 9112 6.1: faulty framing
     _read_framing(head, shape, to_head_request)
     return head
 
@@ -203,6 +207,7 @@ def _check_coding(head: ReplyHead, shape: Shape) -> None:
 
 
 def _length(value: bytes) -> int:
-    if not value.isdigit() or len(value) > 18:
+    digits = value.lstrip(b"0") or value[-1:]
+    if not value.isdigit() or len(digits) > 18:
         raise UpstreamFailed("a reply whose content-length is not a usable number")
-    return int(value)
+    return int(digits)

@@ -8,6 +8,7 @@ next. Sources: RFC 9112 sections 2, 3, 6 and 9; RFC 9110 sections 7.2, 7.6, 8.6 
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from typing import Final
 
 from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
@@ -33,7 +34,7 @@ METHODS: Final = frozenset(
 )  # fmt: skip
 NOT_ALLOWED: Final = frozenset((b"CONNECT", b"TRACE"))
 
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?\Z")
+_HOST = re.compile(rb"(?:(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{0,5}))?\Z")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(/[^#]*|\?[^#]*)?\Z", re.IGNORECASE)
 _TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]\Z")
@@ -94,6 +95,12 @@ class RequestHead:
                 return self.groups[group].strip(b" \t")
         return self.values[place]
 
+    def change(self, name: bytes, value: bytes) -> None:
+        """Put another value where `name` stands; what was captured of the head as it came is then of no use."""
+        self._values = [*self.values]
+        self._values[self.shape.index[name]] = value
+        self.reading = None
+
     def get_all(self, name: bytes) -> list[bytes]:
         """All values of `name` (lower case), in order."""
         return [value for known, value in zip(self.shape.lower, self.values, strict=True) if known == name]
@@ -102,7 +109,7 @@ class RequestHead:
 def read_known(reading: Reading, data: bytes, limits: HeadLimits) -> RequestHead | None:
     """Read a head of a shape that was seen before at the beginning of `data`; None when anything about it is new."""
     match = reading.match(data)
-    if match is None:
+    if match is None or match.end() > limits.max_head:
         return None
     head = RequestHead()
     head.groups = groups = match.groups()
@@ -149,7 +156,7 @@ def parse_request(raw: bytes, limits: HeadLimits) -> RequestHead:
     except HttpParserUpgrade:
         pass  # whether to upgrade is decided by the gateway; the body is framed by our own count
     except HttpParserError as error:
-        raise _unreadable(raw, error) from None
+        raise unreadable(raw, error) from None
     head = RequestHead()
     head.size = len(raw)
     line = raw[: raw.find(b"\r\n")]
@@ -207,9 +214,10 @@ def _connection(head: RequestHead, place: int) -> Connection:
 
 def _length(value: bytes) -> int:
     # llhttp has refused lists, signs, repeats and overflow; 18 digits keep arithmetic on sums far from surprises.
-    if not value.isdigit() or len(value) > 18 + len(value) - len(value.lstrip(b"0")):
+    digits = value.lstrip(b"0") or value[-1:]
+    if not value.isdigit() or len(digits) > 18:
         raise BadRequest("content-length is not a usable number")
-    return int(value)
+    return int(digits)
 
 
 def _check_coding(head: RequestHead) -> None:
@@ -231,21 +239,31 @@ def _expectation(head: RequestHead) -> bool:
 
 def _check_host(head: RequestHead, place: int) -> None:
     if place < 0:
-        if head.minor == 0 or head.host:
+        if head.minor == 0:
             return
         raise BadRequest("no host field")
     if b"host" in head.shape.repeated:
         raise BadRequest("more than one host field")
-    if not is_host(head.host):
+    if not is_host(head.values[place]):
         raise BadRequest("the host field is not a host name with an optional port")
     if len(_hosts) < 4096:
-        _hosts.add(head.host)
+        _hosts.add(head.values[place])
 
 
 def is_host(value: bytes) -> bool:
     """Whether `value` is uri-host [":" port] (RFC 9110 7.2), without userinfo, and with a port that exists."""
     match = _HOST.match(value)
-    return match is not None and int(match[1] or 0) <= 65535
+    if match is None or int(match[2] or 0) > 65535:
+        return False
+    return match[1] is None or _is_ipv6(match[1].decode("ascii"))
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _unusual_target(head: RequestHead) -> None:
@@ -256,11 +274,10 @@ def _unusual_target(head: RequestHead) -> None:
     match = _ABSOLUTE.match(target)
     if match is None or not is_host(match[1]):
         raise BadRequest("the request target is not a path and not an http address")
-    if b"host" in head.shape.repeated:
-        raise BadRequest("more than one host field")
+    place = head.shape.index.get(b"host")
+    _check_host(head, -1 if place is None else place)  # a target with a host does not excuse a bad field
     # The target's authority overrides the field (RFC 9112 3.2.2); both are made the same for the next hop.
     head.host = match[1]
-    place = head.shape.index.get(b"host")
     if place is not None:
         head.values[place] = match[1]
     path = match[2] or b"/"
@@ -289,9 +306,10 @@ def _bad_method(method: bytes) -> BadRequest:
     return BadRequest("the request line does not begin with a method")
 
 
-def _unreadable(raw: bytes, error: HttpParserError) -> BadRequest:
+def unreadable(raw: bytes, error: HttpParserError) -> BadRequest:
+    """What llhttp's refusal of a head, or of its beginning, means to the client."""
     if isinstance(error, HttpParserInvalidMethodError):
-        return _bad_method(raw[: raw.find(b" ")])
+        return _bad_method(raw.partition(b" ")[0])
     reason = str(error) or "unreadable"
     return BadRequest(f"unreadable request head: {reason[:80].lower()}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 from fastproxy.errors import UpstreamFailed
@@ -30,7 +30,7 @@ class Resolver:
         """The addresses of `host`, the best first. Raises: UpstreamFailed when there is none that may be used."""
         found = await self._lookup(host, port)
         if public_only:
-            found = tuple(address for address in found if ip_address(address.partition("%")[0]).is_global)
+            found = tuple(address for address in found if is_public(address))
             if not found:
                 raise UpstreamFailed("the upstream's name leads to no public address", kind="upstream_failed")
         return found
@@ -65,6 +65,19 @@ class Resolver:
             self._answers.clear()
         self._answers[key] = (self._deadlines.now + self.ttl, found)
         return found
+
+
+# Prefixes whose addresses stand for IPv4 ones, which may be private: 6to4, Teredo, NAT64, IPv4-compatible.
+_EMBEDDING = tuple(ip_network(text) for text in ("2002::/16", "2001::/32", "64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
+
+
+def is_public(text: str) -> bool:
+    """Whether an address is one of the public internet's, and not a private one in disguise."""
+    address = ip_address(text.partition("%")[0])
+    address = getattr(address, "ipv4_mapped", None) or address
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        return False
+    return not any(address in network for network in _EMBEDDING if network.version == address.version)
 
 
 def is_address(host: str) -> bool:

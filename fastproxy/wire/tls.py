@@ -51,6 +51,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._deadlines = deadlines
         self._open = False
         self._closing = False
+        self._ended = False  # the peer has sent close_notify
         self._connected = connected
         self.deadline = deadlines.now + timeout
 
@@ -69,9 +70,10 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._handshake()
 
     def eof_received(self) -> bool:
-        # FIN without close_notify: what was read may be cut short, so this is an error, not an end.
-        self._raw.abort()
-        return False
+        """FIN. Without a close_notify before it what was read may be cut short: an error, not an end."""
+        if not self._ended:
+            self._raw.abort()
+        return self._ended and not self._closing
 
     def connection_lost(self, error: Exception | None) -> None:
         self._deadlines.live.discard(self)
@@ -157,6 +159,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
 
     def _peer_closed(self) -> None:
         """close_notify: the true end of what the peer sends."""
+        self._ended = True
         if self._inner is not None and not self._inner.eof_received():
             self.close()
 

@@ -1,6 +1,6 @@
 """A worker for tests of the master: accepts on its seat's sockets, answers each request with its pid, drains.
 
-It does what the docstring of seat.py asks of a role, and nothing else: GET / answers at once, GET /slow/<seconds> later.
+It does what the docstring of seat.py asks of a role, and nothing else: GET / answers at once, /slow/<seconds> later.
 Every answer closes its connection.
 """
 
@@ -75,7 +75,7 @@ class ToyWorker:
             server.close()
         self.seat.close_sockets()
         await asyncio.sleep(TICK_S)  # what was accepted in this turn of the loop gets its callback in the next
-        while self.seat.column[rows.CLIENTS_OPEN]:
+        while self.seat.column[rows.CLIENTS_OPEN]:  # noqa: ASYNC110 - a cell in shared memory has no event
             await asyncio.sleep(TICK_S)
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastproxy.errors import GatewayError, UpstreamFailed
 from fastproxy.wire.deadlines import Deadlines
-from fastproxy.wire.inbound import Front, Inbound, State
+from fastproxy.wire.front import Front
+from fastproxy.wire.inbound import Inbound, State
 from fastproxy.wire.limits import WireLimits
 from fastproxy.wire.origin import Origin
 from fastproxy.wire.outbound import Outbound, Phase

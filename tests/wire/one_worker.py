@@ -11,7 +11,8 @@ import uvloop
 from fastproxy.gateway.door import Door
 from fastproxy.gateway.world import World
 from fastproxy.wire.deadlines import TICK_S, Deadlines
-from fastproxy.wire.inbound import Front, Inbound
+from fastproxy.wire.front import Front
+from fastproxy.wire.inbound import Inbound
 from tests.wire.stage import edge_snapshot
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from fastproxy.gateway.door import Door
 from fastproxy.gateway.world import World
 from fastproxy.snapshot import RouteSpec, Snapshot
 from fastproxy.wire.deadlines import Deadlines
-from fastproxy.wire.inbound import Front, Inbound
+from fastproxy.wire.front import Front
+from fastproxy.wire.inbound import Inbound
 from fastproxy.wire.outbound import Outbound, Phase
 from tests.wire.fakes import Clock, Wire, wire_of
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from fastproxy.gateway.door import Door
 from fastproxy.gateway.world import World
 from fastproxy.wire.deadlines import Deadlines
-from fastproxy.wire.inbound import LINGER_S, Front, Inbound
+from fastproxy.wire.front import Front
+from fastproxy.wire.inbound import LINGER_S, Inbound
 from fastproxy.wire.tls import client_context
 from tests.wire.certificates import Authority
 from tests.wire.fakes import Clock

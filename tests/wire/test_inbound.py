@@ -286,13 +286,15 @@ def test_a_slow_head_has_one_timeout_in_all() -> None:
     assert client.statuses == [408]
 
 
-def test_a_slow_body_has_a_timeout_per_read() -> None:
-    client = Client(limits=LIMITS).feed(HALF)
-    for byte in b"5678":
-        client.passes(29)
-        client.feed(bytes([byte]))
+def test_a_body_that_drips_is_refused_and_a_slow_one_is_not() -> None:
+    large = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
+    client = Client(limits=LIMITS).feed(large)
+    for _ in range(20):
+        client.feed(b"x" * 6000)
+        client.passes(10.1)
     assert client.taken[0].failures == []
-    client.passes(31)
+    client.feed(b"x" * 50)
+    client.passes(10.1)
     assert [error.status for error in client.taken[0].failures] == [408]
 
 
