@@ -11,7 +11,6 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from fastproxy.wire.front import Front
 from fastproxy.wire.inbound import Inbound
 from fastproxy.wire.tls import TlsTransport, server_context
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastproxy.server.seat import Seat
+    from fastproxy.wire.front import Front
 
 logger = logging.getLogger("fastproxy")
 
