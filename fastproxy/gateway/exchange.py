@@ -290,12 +290,19 @@ class Exchange(_Rare):
 
     def reply_end(self) -> None:
         self.upstream_done = True
+        self._count_payload()
         if self.download is AS_CHUNKS:
             self.inbound.transport.write(LAST_CHUNK)
         self.wake()
 
+    def _count_payload(self) -> None:
+        """Whole chunks do not pass through `reply_piece`; their reader has counted all of them."""
+        if self.outbound is not None:
+            self.bytes_out = max(self.bytes_out, self.outbound.payload_bytes)
+
     def reply_failed(self, error: UpstreamFailed) -> None:
         self.upstream_done = True
+        self._count_payload()
         self.fail(error)
 
     def upstream_paused(self) -> None:
@@ -309,6 +316,7 @@ class Exchange(_Rare):
     def release(self) -> None:
         """Let both connections go in a state in which the next exchange can use them, or not at all."""
         outbound, inbound = self.outbound, self.inbound
+        self._count_payload()
         if self.upload_pump is not None:
             self.upload_pump.stop()
         if self.client_held or self.early_held:

@@ -16,13 +16,12 @@ from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.formats.peek import asks_for, json_string
-from fastproxy.formats.usage import read_json
+from fastproxy.formats.usage import json_reader
 from fastproxy.gateway.admit import reads_model
 from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.prepare import forwarded
-from fastproxy.gateway.relay import own_lines
 from fastproxy.gateway.serve import serve
-from fastproxy.gateway.settle import count, count_bytes, count_usage, make_record
+from fastproxy.gateway.settle import count, count_usage, make_record
 from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
 from fastproxy.wire.deadlines import NEVER
 from fastproxy.wire.inbound import AT_REPLY
@@ -39,6 +38,7 @@ JOIN_BYTES: Final = 32768
 # Statuses with a body that is framed as it says.
 _STATUS: Final = {b"%d" % code: (code, STATUS_LINES[code]) for code in range(200, 600) if code not in (204, 304)}
 # A request with one of these is decided anew each time.
+_FIRST_ATTEMPT: Final = b"\r\nx-fastproxy-attempts: 1\r\n"
 _NEVER: Final = frozenset((b"via", b"max-forwards", b"x-forwarded-for", b"x-model-provider"))
 
 
@@ -63,10 +63,10 @@ def lay(exchange: Exchange) -> None:
 class Lane:
     """What the last exchange of a connection decided, and under which circumstances. Stands in for an Exchange."""
 
-    __slots__ = ("_data", "_head_end", "_head_start", "_max_head", "_model", "_outbound", "_reading",
-                 "_reads_model", "_request_id", "_same", "_same_places", "_size", "_started",
-                 "attempt", "choices", "entry", "inbound", "key", "model", "operation", "table",
-                 "target", "world")  # fmt: skip
+    __slots__ = ("_data", "_head_end", "_head_start", "_max_head", "_metered", "_model", "_outbound",
+                 "_read_usage", "_reading", "_reads_model", "_request_id", "_row", "_same",
+                 "_same_places", "_size", "_started", "attempt", "choices", "entry", "inbound", "key",
+                 "model", "operation", "table", "target", "world")  # fmt: skip
 
     def __init__(self, exchange: Exchange, attempt: Attempt, reading: Reading) -> None:
         head, inbound = exchange.head, exchange.inbound
@@ -93,6 +93,9 @@ class Lane:
         self._head_end = self._constant_lines(head.host)
         self._data = b""
         self._size = 0  # of the body
+        self._row = exchange.entry.row
+        self._read_usage = json_reader(self.operation.format if self.operation is not None else "")
+        self._metered = self.operation is not None and self.operation.metered
         self._model = json_string(self.model)
         self._reads_model = reads_model(exchange)
         self._request_id = b""
@@ -180,26 +183,19 @@ class Lane:
         groups, start = match.groups(), match.end()
         status = _STATUS.get(groups[0])
         digits = groups[reading.length_at]
-        if (
-            status is None
-            or not digits.isdigit()
-            or len(digits) > 9
-            or int(digits) != len(data) - start
-            or start == len(data)
-        ):
+        whole = digits.isdigit() and len(digits) < 10 and 0 < int(digits) == len(data) - start
+        if status is None or not whole:
             return False
         if reading.connection_at >= 0 and groups[reading.connection_at].lower() != b"keep-alive":
             return False
-        metered = self.operation is not None and self.operation.metered and status[0] < 300
+        metered = self._metered and status[0] < 300
         if metered and data[start : start + 1] != b"{":
             return False  # a stream, or compressed: the ordinary way knows how to read it
         parts = [status[1]]
         parts += [groups[place] for place in reading.runs]
         parts.append(attempt.reply_lines)
         if self.operation is not None:
-            theirs = reading.places.get(b"x-request-id", -1)
-            self._request_id = self.world.next_id()
-            parts.append(own_lines(self._request_id, 1, groups[theirs] if theirs >= 0 else None))
+            parts += self._own_lines(reading, groups)
         if b"date" not in reading.shape.index:
             parts.append(self.world.date_line)
         body = data[start:]
@@ -208,17 +204,25 @@ class Lane:
         self._settle(outbound, status[0], body, metered=metered)
         return True
 
+    def _own_lines(self, reading: Reading, groups: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """As relay.own_lines, in pieces."""
+        self._request_id = own = self.world.next_id()
+        theirs = reading.request_id_at
+        if theirs < 0:
+            return (b"x-request-id: ", own, b"\r\nrequest-id: ", own, _FIRST_ATTEMPT)
+        upstream = b"x-upstream-request-id: "
+        return (b"x-request-id: ", own, b"\r\nrequest-id: ", own, _FIRST_ATTEMPT, upstream, groups[theirs], b"\r\n")
+
     def _settle(self, outbound: Outbound, status: int, body: bytes, *, metered: bool) -> None:
         outbound.done()
         self._outbound = None
-        counts = self.world.counts
+        world = self.world
         duration = (perf_counter_ns() - self._started) // 1000
-        count(counts, self.entry.row, status, duration)
-        count_bytes(counts, self._size, len(body))
+        count(world.counts, self._row, status, duration, (self._size, len(body)))
         usage = None
         if metered and self.operation is not None:
-            usage = read_json(self.operation.format, body)
-            count_usage(self.world, self.operation, usage)
+            usage = self._read_usage(body)
+            count_usage(world, self.operation, usage)
         if self.world.log is not None:
             self._log(status, duration, body, usage)
         self.inbound.finish()

@@ -17,7 +17,7 @@ from fastproxy.wire.fields import Plan
 from fastproxy.wire.inbound import AT_REPLY
 from fastproxy.wire.outbound import IDLE, Outbound
 from fastproxy.wire.pump import BUFFER_BYTES, Pump
-from fastproxy.wire.reply_head import BY_LENGTH, BY_NONE, BY_TUNNEL, STATUS_LINES, ReplyHead
+from fastproxy.wire.reply_head import BY_CHUNKED, BY_LENGTH, BY_NONE, BY_TUNNEL, STATUS_LINES, ReplyHead
 
 JOIN_BYTES: Final = 32768
 
@@ -63,6 +63,10 @@ async def relay(exchange: Exchange) -> None:
 
 
 async def _stream(exchange: Exchange, outbound: Outbound) -> None:
+    if exchange.download is AS_CHUNKS and outbound.framing is BY_CHUNKED:
+        outbound.relay_chunks(
+            exchange.inbound.transport.write, exchange.meter.feed if exchange.meter is not None else None
+        )
     outbound.stream()
     exchange.check()
     if exchange.upstream_done:

@@ -31,8 +31,7 @@ def settle(exchange: Exchange) -> None:
     if exchange.held_bytes:
         world.buffered_bytes -= exchange.held_bytes
     duration = (perf_counter_ns() - exchange.started) // 1000
-    count(world.counts, exchange.entry.row, exchange.status, duration)
-    count_bytes(world.counts, exchange.bytes_in, exchange.bytes_out)
+    count(world.counts, exchange.entry.row, exchange.status, duration, (exchange.bytes_in, exchange.bytes_out))
     if exchange.error_kind:
         world.counts[rows.ERRORS_BY + error_row(exchange.error_kind)] += 1
     if exchange.meter is not None and exchange.operation is not None:
@@ -46,20 +45,16 @@ def settle(exchange: Exchange) -> None:
         inbound.finish()
 
 
-def count(counts: list[int], row: int, status: int, duration: int) -> None:
-    """One more request through the door of that row, with its status and its microseconds."""
+def count(counts: list[int], row: int, status: int, duration: int, sizes: tuple[int, int]) -> None:
+    """One more request through the door of that row: its status, its microseconds, its bytes in and out."""
     counts[rows.REQUESTS] += 1
     counts[_REQUESTS_BY[row] + status // 100] += 1
     # The bounds double from 100 us on, so the bucket is the length of a number: cheaper than a search.
     bucket = ((duration - 1) // 100).bit_length()
     counts[_DURATION[row] + (bucket if bucket < _LAST_BUCKET else _LAST_BUCKET)] += 1
     counts[rows.DURATION_SUM + row] += duration
-
-
-def count_bytes(counts: list[int], bytes_in: int, bytes_out: int) -> None:
-    """Bytes of bodies, both ways."""
-    counts[rows.BYTES_IN] += bytes_in
-    counts[rows.BYTES_OUT] += bytes_out
+    counts[rows.BYTES_IN] += sizes[0]
+    counts[rows.BYTES_OUT] += sizes[1]
 
 
 def count_usage(world: World, operation: Operation, usage: Usage | None) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fastproxy.wire.origin import Origin
 
 Result = TypeVar("Result")
+_LAST_DIGITS = [b"%03x" % number for number in range(4096)]  # 0.1 us for an id, formatting one takes 0.3
 MAX_POOLS = 1024  # origins that a client has a say in (azure resources, bedrock regions) are bounded as well
 
 
@@ -52,7 +53,8 @@ class World:
         self.max_buffered_bytes = 0
         self.date_line = b""
         self._id_prefix = os.urandom(10).hex().encode()
-        self._ids = int.from_bytes(os.urandom(3), "big")
+        self._ids = int.from_bytes(os.urandom(3), "big") << 12
+        self._id_block = b"%b%09x" % (self._id_prefix, self._ids >> 12)
         self.resolver = Resolver(deadlines, 0.0)  # outlives reloads: the last good answers stay
         self.dialer = Dialer(self.resolver)
         self.install(snapshot)
@@ -85,7 +87,10 @@ class World:
     def next_id(self) -> bytes:
         """A fresh request id: 80 random bits of this worker and a count, no system call."""
         self._ids += 1
-        return b"%b%012x" % (self._id_prefix, self._ids)
+        last = self._ids & 4095
+        if not last:
+            self._id_block = b"%b%09x" % (self._id_prefix, self._ids >> 12)
+        return self._id_block + _LAST_DIGITS[last]
 
 
 def _lay_nothing(exchange: Exchange) -> None:

@@ -112,7 +112,7 @@ class Reading:
     than httptools does: literal names, one space, no control character; what does not match goes the long way.
     """
 
-    __slots__ = ("connection_at", "drop", "host_at", "length_at", "match", "places", "runs", "shape")
+    __slots__ = ("connection_at", "drop", "host_at", "length_at", "match", "places", "request_id_at", "runs", "shape")
 
     def __init__(self, shape: Shape, drop: frozenset[bytes], first_line: bytes) -> None:
         self.shape = shape
@@ -144,6 +144,7 @@ class Reading:
         self.host_at = self.places.get(b"host", -1)
         self.length_at = self.places.get(b"content-length", -1)
         self.connection_at = self.places.get(b"connection", -1)
+        self.request_id_at = self.places.get(b"x-request-id", self.places.get(b"request-id", -1))
 
 
 def values_of(raw: bytes) -> list[bytes]:

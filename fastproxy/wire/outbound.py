@@ -29,6 +29,8 @@ from fastproxy.wire.reply_head import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastproxy.wire.pool import Pool
 
 MAX_INTERIM: Final = 16
@@ -68,9 +70,9 @@ class Waiter(Protocol):
 class Outbound(asyncio.Protocol):
     """One upstream connection, owned by its pool when idle and by one waiter otherwise."""
 
-    __slots__ = ("_chunks", "_head", "_interims", "_to_head", "born", "counted", "deadline", "framing",
-                 "generation", "got_bytes", "left", "pending", "phase", "pool", "reusable", "reused",
-                 "total_deadline", "transport", "waiter")  # fmt: skip
+    __slots__ = ("_chunks", "_head", "_heard", "_interims", "_relay", "_tap", "_to_head", "born",
+                 "counted", "deadline", "framing", "generation", "got_bytes", "left", "pending",
+                 "phase", "pool", "reusable", "reused", "total_deadline", "transport", "waiter")  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -92,6 +94,9 @@ class Outbound(asyncio.Protocol):
         self._to_head = False
         self._interims = 0
         self._chunks: ChunkReader | None = None
+        self._relay: Callable[[bytes], None] | None = None
+        self._tap: Callable[[bytes], None] | None = None
+        self._heard = 0.0  # when the last byte of a body came
 
     def __repr__(self) -> str:
         return f"<Outbound {self.phase.value} to {self.pool.origin}>"
@@ -121,7 +126,8 @@ class Outbound(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.phase is BODY:
-            self._read_body(data)
+            if self._relay is None or not self._relay_event(data):
+                self._read_body(data)
         elif self.phase is SENT:
             self.got_bytes = True
             if not self._head and self.waiter is not None and self.waiter.whole_reply(self, data):
@@ -166,6 +172,11 @@ class Outbound(asyncio.Protocol):
         """Idle too long, or the upstream is too slow."""
         if self.waiter is None:
             self.close()
+            return
+        pool = self.pool
+        due = min(self._heard + pool.limits.stream_idle_timeout, self.total_deadline)
+        if self.phase is BODY and due > pool.deadlines.now:
+            self.deadline = due  # it has been heard since: noting the time is cheaper than moving the deadline
             return
         what = "the first byte of its reply" if self.phase is SENT else "more of its reply"
         limits = self.pool.limits
@@ -226,6 +237,8 @@ class Outbound(asyncio.Protocol):
         pool = self.pool
         framing = head.framing
         self.phase = BODY
+        self._relay = None
+        self._heard = pool.deadlines.now
         self.deadline = min(pool.deadlines.now + pool.limits.stream_idle_timeout, self.total_deadline)
         if framing is BY_CHUNKED:
             self._chunks = ChunkReader()
@@ -257,6 +270,30 @@ class Outbound(asyncio.Protocol):
 
     # --- bodies ---------------------------------------------------------------------------------------------------
 
+    def relay_chunks(self, write: Callable[[bytes], None], tap: Callable[[bytes], None] | None) -> None:
+        """Hand whole chunks straight to `write` and their payload to `tap`; the rest goes to the waiter."""
+        self._relay = write
+        self._tap = tap
+
+    def _relay_event(self, data: bytes) -> bool:
+        """The usual read of a stream: exactly one chunk. It goes on as it is, without passing through the waiter."""
+        chunks, relay = self._chunks, self._relay
+        if chunks is None or relay is None:
+            return False
+        start = chunks.whole_chunk(data)
+        if not start:
+            return False
+        self._heard = self.pool.deadlines.now
+        relay(data)
+        if self._tap is not None:
+            self._tap(data[start:-2])
+        return True
+
+    @property
+    def payload_bytes(self) -> int:
+        """Of the present chunked body, so far."""
+        return self._chunks.payload_bytes if self._chunks is not None else 0
+
     def stream(self) -> None:
         """Deliver `pending` and then everything that comes, piece by piece, to the waiter."""
         rest, self.pending = self.pending, b""
@@ -267,9 +304,7 @@ class Outbound(asyncio.Protocol):
         waiter = self.waiter
         if waiter is None:
             return
-        pool = self.pool
-        deadline = pool.deadlines.now + pool.limits.stream_idle_timeout
-        self.deadline = deadline if deadline < self.total_deadline else self.total_deadline
+        self._heard = self.pool.deadlines.now
         framing = self.framing
         if framing is BY_CHUNKED:
             self._read_chunks(waiter, data)
@@ -311,16 +346,16 @@ class Outbound(asyncio.Protocol):
         waiter = self.waiter
         if self.framing is BY_CLOSE:
             self.reusable = False
-        self._chunks = None
+        self._relay = None
         self._complete()
         if waiter is not None:
             waiter.reply_end()
+        self._chunks = None
 
     def body_moved(self, count: int) -> None:
         """A pump has moved `count` bytes of a counted body."""
         self.left -= count
-        pool = self.pool
-        self.deadline = min(pool.deadlines.now + pool.limits.stream_idle_timeout, self.total_deadline)
+        self._heard = self.pool.deadlines.now
 
     def body_pumped(self) -> None:
         """A pump has moved the last byte."""

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastproxy.wire.limits import WireLimits
-from fastproxy.wire.outbound import MAX_INTERIM, MAX_REPLY_HEAD, Phase
+from fastproxy.wire.outbound import MAX_INTERIM, Phase
+from fastproxy.wire.reply_head import MAX_REPLY_HEAD
 from tests.wire.fakes import Ask, Upstream, wire_of
 
 OK = b"HTTP/1.1 200 OK\r\n"
