@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench import traffic
+from fastproxy.wire.fields import SEEN_OFTEN
 from fastproxy.wire.reply_head import ReplyHead, parse_reply
-from fastproxy.wire.request_head import HeadLimits, RequestHead, parse_request
+from fastproxy.wire.request_head import HeadLimits, RequestHead, parse_request, read_known
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -41,6 +42,22 @@ def test_read_a_reply_head(benchmark: BenchmarkFixture) -> None:
         return parse_reply(REPLY_HEAD, to_head_request=False)
 
     assert benchmark(read).length == traffic.REPLY_BYTES
+
+
+def test_recognise_a_request_head(benchmark: BenchmarkFixture) -> None:
+    """The way of the second and every later request of a connection: one match of a known shape."""
+    for head in HEADS[:SEEN_OFTEN]:
+        shape = parse_request(head, LIMITS).shape
+    reading = shape.reading(frozenset((b"authorization",)))
+    assert reading is not None
+    heads = itertools.cycle(HEADS)
+
+    def read() -> RequestHead | None:
+        return read_known(reading, next(heads), LIMITS)
+
+    head = benchmark(read)
+    assert head is not None
+    assert head.length == traffic.SHORT_BYTES
 
 
 @pytest.mark.parametrize("varying", [False, True], ids=["same_head", "varying_heads"])

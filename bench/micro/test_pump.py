@@ -53,8 +53,8 @@ async def open_relay(reservoir: Reservoir, length: int) -> tuple[socket.socket, 
     source, _ = await loop.create_connection(End, sock=inner_source)
     sink, end = await loop.create_connection(End, sock=inner_sink)
     end.source = source
-    pump = Pump(source, sink, length, reservoir, lambda count: None, lambda error, ended: None)
-    pump.start()
+    pump = Pump(source, sink, reservoir, lambda count: None, lambda error, ended: None)
+    pump.start(length)
     return writer, reader
 
 

@@ -1,0 +1,33 @@
+"""A whole small exchange without sockets: on the express lane, and off it. Run with `make bench-micro`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench import traffic
+from tests.wire.stage import Stage, exchange
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+FIELDS = "".join(f"{name}: {value}\r\n" for name, value in traffic.client_fields(traffic.SHORT_BYTES))
+REQUEST = f"POST {traffic.PATH} HTTP/1.1\r\n{FIELDS}\r\n".encode() + b"x" * traffic.SHORT_BYTES
+
+
+@pytest.mark.parametrize("lane", [True, False], ids=["lane", "ordinary"])
+def test_a_warm_edge_exchange(benchmark: BenchmarkFixture, lane: bool) -> None:
+    stage = Stage()
+    client, outbound = stage.client(), stage.warm()
+    if not lane:
+        stage.world.lay = lambda exchange: None
+    for _ in range(40):
+        exchange(client, outbound, REQUEST, traffic.REPLY)
+    assert (client.lane is not None) is lane
+
+    def once() -> None:
+        client.data_received(REQUEST)
+        outbound.data_received(traffic.REPLY)
+
+    benchmark(once)
