@@ -154,7 +154,10 @@ def _serve(args: argparse.Namespace, arguments: list[str]) -> int:
     mock = _mock_socket(settings)
 
     def reload() -> bytes:
-        return pack(make_snapshot(_load(args), mock))
+        fresh = _load(args)
+        if [_address(listen) for listen in fresh.listen] != [_address(listen) for listen in settings.listen]:
+            raise ConfigError("listen has changed: sockets are opened at start, so restart or upgrade (USR2)")
+        return pack(make_snapshot(fresh, mock))
 
     plan = MasterPlan(
         roles=_roles(settings, mock),

@@ -53,7 +53,7 @@ async def open_relay(reservoir: Reservoir, length: int) -> tuple[socket.socket, 
     source, _ = await loop.create_connection(End, sock=inner_source)
     sink, end = await loop.create_connection(End, sock=inner_sink)
     end.source = source
-    pump = Pump(source, sink, reservoir, lambda count: None, lambda error, ended: None)
+    pump = Pump(source, sink, reservoir, lambda count: None, lambda surplus: None)
     pump.start(length)
     return writer, reader
 

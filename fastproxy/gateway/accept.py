@@ -21,19 +21,14 @@ async def collect_body(exchange: Exchange) -> None:
     if world.buffered_bytes + expected > world.max_buffered_bytes:
         raise Limited("too many request bodies are held in memory", status=503, kind="overloaded", retry_after=1)
     if not exchange.inbound.body_complete:
+        exchange.held_bytes = expected  # what is announced is reserved; what is not is counted as it comes
         world.buffered_bytes += expected
-        exchange.held_bytes = expected
-        await _rest_of_body(exchange)
+        exchange.pieces.append(exchange.body)
+        await _until_complete(exchange)
+        exchange.body = b"".join(exchange.pieces)
+        exchange.pieces.clear()
 
 
-async def _rest_of_body(exchange: Exchange) -> None:
-    world, inbound, pieces = exchange.world, exchange.inbound, exchange.pieces
-    pieces.append(exchange.body)
-    while not inbound.body_complete:
+async def _until_complete(exchange: Exchange) -> None:
+    while not exchange.inbound.body_complete:
         await exchange.pause()
-        grown = exchange.bytes_in - exchange.held_bytes
-        if grown > 0:  # chunked: the size is only known as it comes
-            world.buffered_bytes += grown
-            exchange.held_bytes += grown
-    exchange.body = b"".join(pieces)
-    pieces.clear()

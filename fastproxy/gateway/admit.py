@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 def admit(exchange: Exchange) -> None:
     """Fill `exchange.model` where it is needed; refuse what the key may not use. Raises: Denied (403), BadRequest."""
     operation = exchange.operation
-    if operation is None or exchange.entry is PROVIDER:
+    if exchange.entry is PROVIDER:
+        if exchange.key is not None and exchange.key.models is not None:
+            raise Denied("the key may use certain models only, not whole providers", status=403, kind="forbidden")
+        return
+    if operation is None:
         return
     if exchange.entry is UNIFIED:
         if reads_model(exchange):
@@ -52,9 +56,15 @@ def _read_model(exchange: Exchange, operation: Operation) -> None:
 
 def _check_model(exchange: Exchange) -> None:
     key, model = exchange.key, exchange.model
-    if key is None or key.models is None or model in key.models:
+    if key is None or key.models is None:
         return
+    unseen = exchange.tunnelled and exchange.operation is not None and exchange.operation.name == "responses"
+    if model in key.models and not unseen:
+        return
+    if unseen:
+        text = "the key may use certain models only, and on this websocket they are named in messages"
+        raise Denied(text, status=403, kind="forbidden")
     if model:
         raise Denied(f"the key may not use model '{model[:100]}'", status=403, kind="forbidden")
-    if exchange.head.method == b"POST":
+    if exchange.head.method == b"POST" or exchange.tunnelled:
         raise Denied("the key may use certain models only, and the request names none", status=403, kind="forbidden")

@@ -51,6 +51,8 @@ class Door:
             exchange = _enter_gateway(self.world, inbound, head, body)
         if b"upgrade" in head.shape.index:
             _ask_for_tunnel(exchange)
+        if b"via" in head.shape.index:
+            _check_loop(exchange)
         exchange.begin(serve(exchange))
 
     def refuse(self, inbound: Inbound, error: GatewayError, head: RequestHead | None) -> bytes:
@@ -75,7 +77,7 @@ def _edge_route(table: Table, head: RequestHead) -> EdgeRoute | None:
 
 def _enter_edge(exchange: Exchange, route: EdgeRoute) -> None:
     exchange.choices = route.next_attempts()
-    if route.path != b"/" and STEP_UP.search(exchange.target.partition(b"?")[0]):
+    if route.confined and STEP_UP.search(exchange.target.partition(b"?")[0]):
         exchange.trouble = BadRequest("the path must not step out of its route with '..'")
     if route.strip or route.add:
         target = exchange.target
@@ -84,7 +86,7 @@ def _enter_edge(exchange: Exchange, route: EdgeRoute) -> None:
             target = target[len(strip) :]
             target = target if target[:1] == b"/" else b"/" + target
         exchange.target = route.add + target
-    if b"via" in exchange.head.shape.index or b"max-forwards" in exchange.head.shape.index:
+    if b"max-forwards" in exchange.head.shape.index:
         _check_hops(exchange)
 
 
@@ -95,11 +97,15 @@ def _ask_for_tunnel(exchange: Exchange) -> None:
         exchange.trouble = error
 
 
-def _check_hops(exchange: Exchange) -> None:
-    """Loops by our own name in Via, and Max-Forwards, which only OPTIONS and TRACE heed (RFC 9110 7.6.2, 7.6.3)."""
-    head = exchange.head
-    if any(exchange.table.via in value for value in head.get_all(b"via")):
+def _check_loop(exchange: Exchange) -> None:
+    """A request that bears our own name in Via has been here before (RFC 9110 7.6.3)."""
+    if any(exchange.table.via in value for value in exchange.head.get_all(b"via")):
         exchange.trouble = BadRequest("the request has been here before", status=508, kind="no_route")
+
+
+def _check_hops(exchange: Exchange) -> None:
+    """Max-Forwards, which only OPTIONS and TRACE heed (RFC 9110 7.6.2)."""
+    head = exchange.head
     hops = head.get(b"max-forwards")
     if hops is None or head.method != b"OPTIONS" or not hops.isdigit():
         return

@@ -26,7 +26,7 @@ from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
 from fastproxy.wire.deadlines import NEVER
 from fastproxy.wire.inbound import AT_REPLY
 from fastproxy.wire.reply_head import STATUS_LINES, ReplyHead
-from fastproxy.wire.request_head import read_known
+from fastproxy.wire.request_head import HeadLimits, read_known
 
 if TYPE_CHECKING:
     from fastproxy.errors import GatewayError, UpstreamFailed
@@ -38,6 +38,7 @@ JOIN_BYTES: Final = 32768
 # Statuses with a body that is framed as it says.
 _STATUS: Final = {b"%d" % code: (code, STATUS_LINES[code]) for code in range(200, 600) if code not in (204, 304)}
 # A request with one of these is decided anew each time.
+_ANY_SIZE: Final = HeadLimits(1 << 30, 1 << 30, 1 << 30)
 _FIRST_ATTEMPT: Final = b"\r\nx-fastproxy-attempts: 1\r\n"
 _NEVER: Final = frozenset((b"via", b"max-forwards", b"x-forwarded-for", b"x-model-provider"))
 
@@ -48,14 +49,14 @@ def lay(exchange: Exchange) -> None:
     reading = head.reading
     if attempt is None or reading is None or reading.drop is not attempt.drop or not head.keep_alive:
         return
-    if attempt.rename or head.connection.listed or not _NEVER.isdisjoint(head.shape.index):
+    if head.method == b"HEAD" or attempt.rename or head.connection.listed or not _NEVER.isdisjoint(head.shape.index):
         return
     if exchange.entry is EDGE:
         foreseen = (
             exchange.table.catch_all is not None and exchange.choices == (attempt,) and exchange.target is head.target
         )
     else:
-        foreseen = exchange.entry is UNIFIED and head.length > 0
+        foreseen = exchange.entry is UNIFIED and head.length > 0 and bool(exchange.model or not reads_model(exchange))
     if foreseen:
         inbound.lane = Lane(exchange, attempt, reading)
 
@@ -250,7 +251,7 @@ class Lane:
 
     def _exchange(self) -> Exchange:
         inbound = self.inbound
-        head = read_known(self._reading, self._data, inbound.front.limits.head)
+        head = read_known(self._reading, self._data, _ANY_SIZE)  # it was within the limits when it was taken
         assert head is not None
         exchange = Exchange(self.world, inbound, head, self._data[head.size :], self.entry)
         exchange.started = self._started
@@ -280,7 +281,7 @@ class Lane:
         """As in an exchange: dropped."""
 
     def upstream_paused(self) -> None:
-        self._ordinary().upstream_paused()
+        """The whole body is on its way; there is nothing to hold back."""
 
     def upstream_resumed(self) -> None:
         """Nothing was paused."""
@@ -301,7 +302,7 @@ class Lane:
         return self._ordinary().client_half_closed()
 
     def client_paused(self) -> None:
-        self._ordinary().client_paused()
+        """Nothing comes before the reply; the one that is being written is whole."""
 
     def client_resumed(self) -> None:
         """Nothing was paused."""

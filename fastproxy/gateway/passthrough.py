@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastproxy.formats import operations
 from fastproxy.gateway.identify import without_query_key
-from fastproxy.gateway.table import CREDENTIALS, Attempt
+from fastproxy.gateway.table import CREDENTIALS, HIDDEN_FROM_CLIENTS, Attempt
 from fastproxy.providers.catalogue import find
 from fastproxy.providers.passthrough import HIDDEN_FROM_PROVIDERS, rebase, resolve
 from fastproxy.wire.fields import same_drop
@@ -18,6 +18,7 @@ from fastproxy.wire.origin import Origin, parse_origin
 
 if TYPE_CHECKING:
     from fastproxy.gateway.exchange import Exchange
+    from fastproxy.snapshot import Snapshot
 
 _DROP: Final = frozenset(HIDDEN_FROM_PROVIDERS) | {b"host", b"x-model-provider"}
 MAX_ATTEMPTS: Final = 1024
@@ -48,15 +49,25 @@ def attempts(exchange: Exchange) -> tuple[Attempt, ...]:
     origin, prefix = parse_origin(found.origin)
     if base is None:
         origin = replace(origin, public_only=True)
+    else:
+        origin = _as_trusted(origin, table.snapshot, found.name, base)
     exchange.target = prefix.encode() + found.path
     if table.snapshot.passthrough == "require-key":
         exchange.target = without_query_key(exchange.target)
-    attempt = table.passthrough_attempts.get(origin)
+    attempt = table.passthrough_attempts.get((origin, found.name))
     if attempt is None:
         attempt = _make(exchange, origin, found.name, vendor_address=base is None)
         if len(table.passthrough_attempts) < MAX_ATTEMPTS:
-            table.passthrough_attempts[origin] = attempt
+            table.passthrough_attempts[origin, found.name] = attempt
     return (attempt,)
+
+
+def _as_trusted(origin: Origin, snapshot: Snapshot, name: str, base: str) -> Origin:
+    """The origin with the trust that the operator gave to the channel whose address this is."""
+    for spec in snapshot.channels:
+        if spec.provider == name and spec.base_url == base:
+            return replace(origin, verify=spec.verify, ca_file=spec.ca_file)
+    return origin
 
 
 def _make(exchange: Exchange, origin: Origin, name: str, *, vendor_address: bool) -> Attempt:
@@ -67,5 +78,6 @@ def _make(exchange: Exchange, origin: Origin, name: str, *, vendor_address: bool
         # The credential was ours and stays here; the vendor gets the one of its channel, if there is one.
         attempt.drop = same_drop(_DROP | CREDENTIALS)
         attempt.auth = exchange.table.auth_of(name)
+        attempt.reply_drop = same_drop(HIDDEN_FROM_CLIENTS)
     attempt.via = b"" if vendor_address else b"via: " + exchange.table.via + b"\r\n"
     return attempt

@@ -74,7 +74,7 @@ async def _stream(exchange: Exchange, outbound: Outbound) -> None:
     if outbound.framing is BY_LENGTH and outbound.left > BUFFER_BYTES and exchange.meter is None:
         _pump(exchange, outbound)
     elif exchange.inbound.write_paused:
-        outbound.transport.pause_reading()
+        exchange.client_paused()
     await exchange.pause()
 
 
@@ -83,16 +83,18 @@ def _pump(exchange: Exchange, outbound: Outbound) -> None:
         exchange.bytes_out += count
         outbound.body_moved(count)
 
-    def done(error: Exception | None, eof: bool) -> None:
-        if eof:
+    def done(surplus: bytes | None) -> None:
+        if surplus is None:
             outbound.eof_received()
-        else:
-            outbound.body_pumped()
+            return
+        if surplus:
+            outbound.reusable = False  # bytes beyond the end poison the connection
+        outbound.body_pumped()
 
     sink = exchange.inbound.transport
     Pump(outbound.transport, sink, exchange.world.reservoir, moved, done).start(outbound.left)
     if exchange.inbound.write_paused:
-        outbound.transport.pause_reading()
+        exchange.client_paused()
 
 
 def reply_head(exchange: Exchange, reply: ReplyHead) -> bytes:

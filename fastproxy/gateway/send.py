@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 from fastproxy.errors import UpstreamFailed
 from fastproxy.gateway.exchange import Exchange, Upload
 from fastproxy.shared import rows
+from fastproxy.wire.outbound import IDLE
+from fastproxy.wire.pool import unsent
 from fastproxy.wire.pump import BUFFER_BYTES
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ async def send(exchange: Exchange, attempt: Attempt, head: bytes, *, last: bool,
     try:
         outbound = sent or attempt.pool.take()
         if outbound is None:
-            outbound = await exchange.wait(attempt.pool.open())
+            outbound = await _open(exchange, attempt)
         try:
             if sent is None:
                 _write(exchange, outbound, head)
@@ -46,7 +48,7 @@ async def send(exchange: Exchange, attempt: Attempt, head: bytes, *, last: bool,
             if error.status != 502 or not _was_stale(exchange, outbound):
                 raise
             exchange.world.counts[rows.RETRIES] += 1
-            _write(exchange, await exchange.wait(attempt.pool.open()), head)
+            _write(exchange, await _open(exchange, attempt), head)
             exchange.reply = await exchange.pause()
     except UpstreamFailed as error:
         if last or error.retry != "if_unsent":
@@ -55,11 +57,21 @@ async def send(exchange: Exchange, attempt: Attempt, head: bytes, *, last: bool,
     return True
 
 
+async def _open(exchange: Exchange, attempt: Attempt) -> Outbound:
+    """A new connection that is still alive now. Raises: UpstreamFailed, Limited."""
+    outbound = await exchange.wait(attempt.pool.open())
+    if outbound.phase is not IDLE:
+        outbound.pool.give_back(outbound)
+        raise unsent(outbound)
+    return outbound
+
+
 def _write(exchange: Exchange, outbound: Outbound, head: bytes) -> None:
     """Write the request, or its beginning: the body may still be on its way while the reply comes."""
     previous, exchange.outbound = exchange.outbound, outbound
     if previous is not None:
         previous.pool.give_back(previous)
+    exchange.upstream_done, exchange.trouble = False, None  # what the last attempt left
     outbound.expect(exchange, exchange.head.method == b"HEAD")
     body = exchange.body
     if not body:

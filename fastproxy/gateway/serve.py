@@ -6,6 +6,7 @@ accept → identify → admit → route → ┌ prepare → send ┐ → relay �
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from fastproxy.errors import GatewayError
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from fastproxy.wire.outbound import Outbound
 
 
+logger = logging.getLogger("fastproxy")
+
+
 async def serve(exchange: Exchange, sent: Outbound | None = None) -> None:
     """Carry one exchange from its head to its settlement. Never raises; `settle` runs exactly once.
 
@@ -42,6 +46,9 @@ async def serve(exchange: Exchange, sent: Outbound | None = None) -> None:
         refuse(exchange, error)
     except ClientGone:
         exchange.error_kind = "client_closed"
+    except Exception:  # the edge of an exchange: a fault of ours must not leave its client waiting
+        logger.exception("exchange failed")
+        refuse(exchange, GatewayError("an internal error", status=500))
     finally:
         settle(exchange)
 

@@ -26,6 +26,14 @@ _FORMATS: Final = {name: rows.TOKENS + place * len(rows.TOKEN_KINDS) for place, 
 
 def settle(exchange: Exchange) -> None:
     """Give the upstream connection back, free the client's for its next request, then count and record."""
+    try:
+        _close_books(exchange)
+    finally:
+        if exchange.inbound.exchange is exchange:
+            exchange.inbound.finish()
+
+
+def _close_books(exchange: Exchange) -> None:
     inbound, world = exchange.inbound, exchange.world
     exchange.release()
     if exchange.held_bytes:
@@ -41,8 +49,6 @@ def settle(exchange: Exchange) -> None:
         world.log(make_record(exchange, duration))
     if inbound.lane is None and exchange.head.reading is not None and not exchange.error_kind:
         world.lay(exchange)
-    if inbound.exchange is exchange:
-        inbound.finish()
 
 
 def count(counts: list[int], row: int, status: int, duration: int, sizes: tuple[int, int]) -> None:

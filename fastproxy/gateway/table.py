@@ -89,7 +89,7 @@ class Attempt:
 class EdgeRoute:
     """One compiled route: when it applies, and its upstreams in turn."""
 
-    __slots__ = ("_turn", "add", "attempts", "host", "methods", "path", "strip")
+    __slots__ = ("_turn", "add", "attempts", "confined", "host", "methods", "path", "strip")
 
     def __init__(self, spec: RouteSpec, attempts: Sequence[Attempt]) -> None:
         self.host = spec.host.lower().encode()
@@ -97,6 +97,8 @@ class EdgeRoute:
         self.methods = frozenset(method.upper().encode() for method in spec.methods)
         self.strip = spec.strip_prefix.rstrip("/").encode()
         self.add = spec.add_prefix.rstrip("/").encode()
+        # Whether a path could step out of what the operator has opened.
+        self.confined = self.path != b"/" or bool(self.add) or any(attempt.prefix for attempt in attempts)
         # Each upstream is first in its turn; the others follow, for when it cannot be reached.
         orders = [tuple(attempts[place:]) + tuple(attempts[:place]) for place in range(len(attempts))]
         self._turn = cycle(orders).__next__
@@ -153,7 +155,7 @@ class Table:
         self.routes = _routes(snapshot, pools, self.via)
         self.catch_all = self.routes[0] if len(self.routes) == 1 and _takes_all(self.routes[0]) else None
         self.channels = _channels(snapshot, pools, self.via)
-        self.passthrough_attempts: dict[Origin, Attempt] = {}
+        self.passthrough_attempts: dict[tuple[Origin, str], Attempt] = {}
         # Formats for which it matters which model is asked for. For the others the body is not looked into.
         choosy = [channel for channel in self.channels if channel.models is not None or channel.renames]
         self.decided_by_model = frozenset(name for channel in choosy for name in channel.formats)

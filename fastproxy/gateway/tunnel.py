@@ -73,33 +73,50 @@ async def tunnel(exchange: Exchange, outbound: Outbound, head: bytes) -> None:
 
 
 async def _both_ways(exchange: Exchange, outbound: Outbound) -> None:
-    inbound = exchange.inbound
-    world = exchange.world
-    ends = [False, False]
-
-    def touch() -> None:
-        inbound.deadline = world.deadlines.now + world.limits.stream_idle_timeout
-
-    def up(count: int) -> None:
-        exchange.bytes_in += count
-        touch()
-
-    def down(count: int) -> None:
-        exchange.bytes_out += count
-        touch()
-
-    def ended(side: int, sink: asyncio.Transport) -> None:
-        ends[side] = True
-        if all(ends):
-            exchange.wake()
-        elif sink.can_write_eof():
-            sink.write_eof()
-        else:
-            exchange.wake()  # TLS has no half-close
-
-    client, server = inbound.transport, outbound.transport
-    Pump(client, server, world.reservoir, up, lambda error, eof: ended(0, server)).start()
-    Pump(server, client, world.reservoir, down, lambda error, eof: ended(1, client)).start()
-    touch()
+    tunnel = _Tunnel(exchange, exchange.inbound.transport, outbound.transport)
+    tunnel.start()
     await exchange.pause()
-    client.close()
+    outbound.finish_tunnel()
+    exchange.inbound.transport.close()
+
+
+class _Tunnel:
+    """Two pumps, and which of them has come to its end."""
+
+    def __init__(self, exchange: Exchange, client: asyncio.Transport, server: asyncio.Transport) -> None:
+        self.exchange = exchange
+        self.client = client
+        self.server = server
+        self.one_ended = False
+
+    def start(self) -> None:
+        exchange, client, server = self.exchange, self.client, self.server
+        reservoir = exchange.world.reservoir
+        Pump(client, server, reservoir, self._up, lambda surplus: self._ended(server)).start()
+        Pump(server, client, reservoir, self._down, lambda surplus: self._ended(client)).start()
+        if exchange.inbound.write_paused:
+            exchange.client_paused()
+        if exchange.client_held:
+            client.pause_reading()
+        self._touch()
+
+    def _touch(self) -> None:
+        inbound, world = self.exchange.inbound, self.exchange.world
+        if not inbound.write_paused:
+            inbound.deadline = world.deadlines.now + world.limits.stream_idle_timeout
+
+    def _up(self, count: int) -> None:
+        self.exchange.bytes_in += count
+        self._touch()
+
+    def _down(self, count: int) -> None:
+        self.exchange.bytes_out += count
+        self._touch()
+
+    def _ended(self, sink: asyncio.Transport) -> None:
+        """One side has sent FIN: pass it on; TLS has no half-close, so there one end is both."""
+        if self.one_ended or not sink.can_write_eof():
+            self.exchange.wake()
+            return
+        self.one_ended = True
+        sink.write_eof()

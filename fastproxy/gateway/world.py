@@ -47,6 +47,7 @@ class World:
         self.pool_counts = PoolCounts()
         self.reservoir = Reservoir()
         self.pools: dict[Origin, Pool] = {}
+        self._pinned: set[Origin] = set()
         self.log: Callable[[Record], None] | None = None
         self.lay: Callable[[Exchange], None] = _lay_nothing  # see lane.py; set by the door, which stands above it
         self.buffered_bytes = 0  # request bodies held by all exchanges
@@ -65,7 +66,12 @@ class World:
         self.max_buffered_bytes = int(snapshot.limits.get("max_buffer", 256 << 20))
         self.resolver.ttl = self.limits.dns_ttl
         old, self.pools = self.pools, {}
-        self.table = Table(snapshot, self.pool)
+        try:
+            self.table = Table(snapshot, self.pool)
+        except ValueError:
+            self.pools = old
+            raise
+        self._pinned = set(self.pools)  # held by the table; others can be dropped when unused
         for pool in old.values():
             pool.expire_all()
 
@@ -80,7 +86,7 @@ class World:
 
     def _drop_unused_pools(self) -> None:
         for origin, pool in list(self.pools.items()):
-            if not pool.total:
+            if not pool.total and origin not in self._pinned:
                 del self.pools[origin]
         self.table.passthrough_attempts.clear()
 

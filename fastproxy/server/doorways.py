@@ -6,6 +6,7 @@ another slot's sockets does so without a connection being lost, because the sock
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import ssl
@@ -15,7 +16,6 @@ from fastproxy.wire.inbound import Inbound
 from fastproxy.wire.tls import TlsTransport, server_context
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Sequence
 
     from fastproxy.server.seat import Seat
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("fastproxy")
 
 BACKLOG = 4096
+
+
+class Shut(asyncio.Protocol):
+    """What a client gets where encryption is due and there is no certificate: nothing, and never plain text."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
 
 
 class Doorways:
@@ -35,21 +42,20 @@ class Doorways:
         self._front = front
         self._topology = -1
         self._servers: dict[int, asyncio.Server | None] = {}  # by the socket's number; None while it opens
-        self._contexts: list[ssl.SSLContext | None] = []
+        self._contexts: dict[int, ssl.SSLContext] = {}
+        self._encrypted: set[int] = set()  # listen addresses that must never speak in the clear
         self._opening: set[asyncio.Task[None]] = set()
 
     def use_certificates(self, tls: Sequence[tuple[str, str] | None]) -> None:
         """Load the certificates again; connections made from now on get them. A bad file keeps the old one."""
+        self._encrypted = {place for place, pair in enumerate(tls) if pair is not None}
         for place, pair in enumerate(tls):
+            if pair is None:
+                continue
             try:
-                context = server_context(*pair) if pair is not None else None
+                self._contexts[place] = server_context(*pair)
             except (OSError, ssl.SSLError) as error:
                 logger.error("certificate of listen address %d not loaded: %s", place, error)
-                continue
-            if place < len(self._contexts):
-                self._contexts[place] = context
-            else:
-                self._contexts.append(context)
 
     def look(self) -> None:
         """Compare what we accept on with what we should; called at every tick."""
@@ -78,9 +84,11 @@ class Doorways:
 
     async def _serve(self, listening: socket.socket, place: int) -> asyncio.Server:
         def factory() -> asyncio.Protocol:
-            context = self._contexts[place] if place < len(self._contexts) else None
-            if context is None:
+            if place not in self._encrypted:
                 return Inbound(self._front)
+            context = self._contexts.get(place)
+            if context is None:
+                return Shut()
             inner = Inbound(self._front, secure=True)
             return TlsTransport(context, inner, self._front.deadlines, timeout=self._front.limits.tls_timeout)
 

@@ -99,7 +99,7 @@ class Inbound(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         state = self.state
-        if state is AT_HEAD:
+        if state is AT_HEAD and not self.write_paused:
             if self.lane is not None and not self._buffer and self.lane.take(data):
                 return
             if self.reading is not None and not self._buffer and self._begin_known(self.reading, data):
@@ -107,8 +107,8 @@ class Inbound(asyncio.Protocol):
             self._read_heads(self._buffer + data if self._buffer else data, len(data))
         elif state is AT_BODY:
             self._read_body(data)
-        elif state is AT_REPLY:
-            self._keep_early(data)
+        elif state is AT_REPLY or state is AT_HEAD:
+            self._keep_early(data)  # who takes no replies gets no more of them
         elif state is AT_LINGER:
             self._lingered += len(data)
             if self._lingered > MAX_LINGER_BYTES:
@@ -155,6 +155,10 @@ class Inbound(asyncio.Protocol):
         self._rearm()
         if self.exchange is not None:
             self.exchange.client_resumed()
+        elif self.state is AT_HEAD and not self._running:
+            self.transport.resume_reading()
+            if self._buffer:
+                self._read_heads(self._buffer, len(self._buffer))
 
     def hold(self) -> None:
         """Read nothing for now: what is sent cannot be passed on. The client is not to blame for the silence."""
@@ -183,6 +187,7 @@ class Inbound(asyncio.Protocol):
             self._arrived = 0
         elif state is AT_LINGER:
             seconds = LINGER_S
+            self._unwritten = self.transport.get_write_buffer_size()
         elif state is AT_TUNNEL:
             seconds = limits.stream_idle_timeout
         self.deadline = self.front.deadlines.now + seconds
@@ -190,9 +195,11 @@ class Inbound(asyncio.Protocol):
     def expire(self) -> None:
         """The deadline has passed: which one it was follows from the state."""
         takes_something = self.transport.get_write_buffer_size() < self._unwritten
-        if (self.write_paused or self.state is AT_CLOSED) and takes_something:
+        if (self.write_paused or self.state in (AT_CLOSED, AT_LINGER)) and takes_something:
             self._watch_writing()  # slow, but alive
-        elif self.write_paused or self.state in (AT_LINGER, AT_TUNNEL, AT_CLOSED):
+        elif self.state is AT_LINGER:
+            self.transport.abort()  # without a reset, which would destroy what is still on its way
+        elif self.write_paused or self.state in (AT_TUNNEL, AT_CLOSED):
             self.abort()
         elif self.state is AT_HEAD and not self._buffer:
             self._close()  # idle between requests, or silent from the start
@@ -209,7 +216,7 @@ class Inbound(asyncio.Protocol):
         """Serve the requests in `data`, of which the last `fresh` bytes are new, until one needs more time."""
         self._running = True
         self._buffer = b""
-        while data and self.state is AT_HEAD:
+        while data and self.state is AT_HEAD and not self.write_paused:
             if data[:1] in (b"\r", b"\n"):
                 data = self._skip_empty_lines(data)
             end = data.find(b"\r\n\r\n", max(0, len(data) - fresh - 3))
@@ -370,10 +377,12 @@ class Inbound(asyncio.Protocol):
         self.state = AT_REPLY
         self.deadline = NEVER
 
-    def body_taken(self) -> None:
-        """The rest of the body was moved by a pump, which counted it."""
+    def body_taken(self, surplus: bytes) -> None:
+        """The rest of the body was moved by a pump, which counted it; `surplus` stands behind it."""
         self._left = 0
         self._end_body()
+        if surplus:
+            self._keep_early(surplus)
 
     def count_body(self, count: int) -> None:
         """Bytes of the body have come through a pump."""
@@ -412,7 +421,9 @@ class Inbound(asyncio.Protocol):
             return
         self.state = AT_HEAD
         self._rearm()
-        if self._buffer and not self._running:
+        if self.write_paused:
+            self.transport.pause_reading()
+        elif self._buffer and not self._running:
             self.transport.resume_reading()
             self._read_heads(self._buffer, len(self._buffer))
 

@@ -382,9 +382,20 @@ class Outbound(asyncio.Protocol):
         self.waiter = None
         self.reusable = False
         self.phase = CLOSED
-        self.transport.abort()
+        if not self.transport.is_closing():
+            self.transport.abort()
 
     def close(self) -> None:
         self.phase = CLOSED
         self.reusable = False
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # close() would wait for a peer that takes nothing
+        else:
+            self.transport.close()
+
+    def finish_tunnel(self) -> None:
+        """Both sides have said all: close once it is written, and not later than after `write_timeout`."""
+        self.waiter = None
+        self.phase = CLOSED
+        self.deadline = self.pool.deadlines.now + self.pool.limits.write_timeout
         self.transport.close()

@@ -31,10 +31,11 @@ class Reservoir:
 
 
 class Pump(asyncio.BufferedProtocol):
-    """Relays `left` bytes (or everything, when it is -1) from `source` to `sink`.
+    """Relays a number of bytes (or everything) from `source` to `sink`; see `start`.
 
-    `moved(count)` is called per read, `done(error)` once: with None at the end of a counted body or at the source's
-    EOF, with the error when the source breaks. The caller installs the next protocol.
+    `moved(count)` is called per read. `done(surplus)` is called at the end of a counted body with what was read beyond
+    it, when the reads are the old protocol's again; or with None at the source's EOF. A source that breaks is reported
+    to the old protocol.
     """
 
     __slots__ = ("_done", "_reservoir", "_view", "left", "moved", "original", "sink", "source")
@@ -45,7 +46,7 @@ class Pump(asyncio.BufferedProtocol):
         sink: asyncio.Transport,
         reservoir: Reservoir,
         moved: Callable[[int], None],
-        done: Callable[[Exception | None, bool], None],
+        done: Callable[[bytes | None], None],
     ) -> None:
         self.source = source
         self.sink = sink
@@ -78,21 +79,24 @@ class Pump(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         view = self._view = self._reservoir.view
-        return view[: self.left] if 0 <= self.left < BUFFER_BYTES else view
+        # One byte more than is due, so that bytes beyond the end are seen and not taken for another message.
+        return view[: self.left + 1] if 0 <= self.left < BUFFER_BYTES else view
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.sink.write(self._view[:nbytes])
+        count = nbytes if self.left < 0 else min(nbytes, self.left)
+        surplus = bytes(self._view[count:nbytes])
+        self.sink.write(self._view[:count])
         if self.sink.get_write_buffer_size():
             self._reservoir.renew()
-        self.moved(nbytes)
+        self.moved(count)
         if self.left > 0:
-            self.left -= nbytes
+            self.left -= count
             if not self.left:
                 self.stop()
-                self._done(None, False)
+                self._done(surplus)
 
     def eof_received(self) -> bool:
-        self._done(None, True)
+        self._done(None)
         return True
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -154,7 +154,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             if not count:
                 self._peer_closed()
                 return
-            if not incoming.pending and not (self._buffered and engine.pending()):
+            if not incoming.pending and not engine.pending():
                 break
         if self._outgoing.pending:
             self._flush()

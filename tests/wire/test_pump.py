@@ -45,7 +45,7 @@ class Relay:
         self.reservoir = reservoir
         self.left = left
         self.moved: list[int] = []
-        self.ended: list[tuple[Exception | None, bool]] = []
+        self.ended: list[bytes | None] = []
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -62,8 +62,8 @@ class Relay:
         self.pump = Pump(self.source, self.sink, self.reservoir, self.moved.append, self._done)
         self.pump.start(self.left)
 
-    def _done(self, error: Exception | None, eof: bool) -> None:
-        self.ended.append((error, eof))
+    def _done(self, surplus: bytes | None) -> None:
+        self.ended.append(surplus)
 
     async def send(self, data: bytes) -> None:
         loop = asyncio.get_running_loop()
@@ -107,7 +107,7 @@ def test_nothing_changes_on_the_way_to_slow_and_fast_readers() -> None:
         results = await asyncio.gather(*reads, *sends)
         assert results[:4] == [hashlib.sha256(body).hexdigest() for body in bodies]
         for relay in relays:
-            assert relay.ended == [(None, False)]
+            assert relay.ended == [b""]
             assert sum(relay.moved) == size
             await relay.close()
         assert relays[0].sink_end.pauses > 10, "or the readers were not slow"
@@ -140,9 +140,10 @@ def test_bytes_beyond_a_counted_body_go_to_the_protocol_below() -> None:
         reading = asyncio.ensure_future(relay.receive(100_000, 50_000))
         await relay.send(body + b"next")
         assert await reading == hashlib.sha256(body).hexdigest()
-        await until(lambda: relay.source_end.received)
-        assert relay.source_end.received == b"next"
-        assert relay.ended == [(None, False)]
+        await until(lambda: relay.ended and relay.ended[0] is not None)
+        surplus = relay.ended[0]
+        assert surplus is not None
+        await until(lambda: surplus + relay.source_end.received == b"next")
         await relay.close()
 
     run(scenario)
@@ -156,7 +157,7 @@ def test_the_end_of_the_source_is_told(left: int) -> None:
         await relay.send(b"abc")
         relay.writer.shutdown(socket.SHUT_WR)
         await until(lambda: relay.ended)
-        assert (relay.ended, relay.moved) == ([(None, True)], [3])
+        assert (relay.ended, relay.moved) == ([None], [3])
         assert relay.source_end.lost == []
         await relay.close()
 
