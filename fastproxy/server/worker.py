@@ -47,7 +47,7 @@ def run(seat: Seat) -> None:
     worker.start()
     # Long-lived objects leave the collector's sight; per-request objects form no cycles.
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(50_000, 10, 10)
     try:
         loop.run_forever()
     finally:

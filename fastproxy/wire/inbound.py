@@ -139,6 +139,7 @@ class Inbound(asyncio.Protocol):
         self._buffer = b""
         if exchange is not None:
             exchange.client_gone()
+        self.lane = None  # it knows us: the cycle would keep both until the collector comes round, 10 MB an hour
 
     def pause_writing(self) -> None:
         self.write_paused = True
