@@ -21,7 +21,7 @@ dev: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev
 	@.ci/packages strace
-	$(RUN)/pytest -q $(TESTS) $(FLAGS)
+	$(RUN)/pytest -q -n 2 $(TESTS) $(FLAGS)
 
 # the other supported Python, where it is present
 test-313:
