@@ -99,7 +99,8 @@ def _ask_for_tunnel(exchange: Exchange) -> None:
 
 def _check_loop(exchange: Exchange) -> None:
     """A request that bears our own name in Via has been here before (RFC 9110 7.6.3)."""
-    if any(exchange.table.via in value for value in exchange.head.get_all(b"via")):
+    hops = b",".join(exchange.head.get_all(b"via")).split(b",")
+    if exchange.table.via in [hop.strip() for hop in hops]:
         exchange.trouble = BadRequest("the request has been here before", status=508, kind="no_route")
 
 

@@ -52,9 +52,9 @@ def lay(exchange: Exchange) -> None:
     if head.method == b"HEAD" or attempt.rename or head.connection.listed or not _NEVER.isdisjoint(head.shape.index):
         return
     if exchange.entry is EDGE:
-        foreseen = (
-            exchange.table.catch_all is not None and exchange.choices == (attempt,) and exchange.target is head.target
-        )
+        route = exchange.table.catch_all
+        same = exchange.choices == (attempt,) and exchange.target is head.target
+        foreseen = route is not None and not route.confined and same
     else:
         foreseen = exchange.entry is UNIFIED and head.length > 0 and bool(exchange.model or not reads_model(exchange))
     if foreseen:

@@ -240,3 +240,54 @@ def read_connection(value: bytes) -> Connection:
         if len(CONNECTIONS) < 256 and len(value) < 64:
             CONNECTIONS[value] = known
     return known
+
+
+class Head:
+    """What request and reply heads have in common: their shape, and values that are taken apart only when asked for.
+
+    `size` counts the bytes of the head itself. With a `reading`, `groups` is what it matched and `raw` begins with the
+    head; without one, the values were read one by one.
+    """
+
+    __slots__ = ("_values", "connection", "groups", "keep_alive", "length", "raw", "reading", "shape", "size")
+
+    shape: Shape
+    length: int
+    connection: Connection
+    keep_alive: bool
+    size: int
+    raw: bytes
+    reading: Reading | None
+    groups: tuple[bytes, ...]
+    _values: list[bytes] | None
+
+    @property
+    def values(self) -> list[bytes]:
+        """The values, in the order of `shape.names`."""
+        if self._values is None:
+            self._values = values_of(self.raw[: self.size])
+        return self._values
+
+    def get(self, name: bytes) -> bytes | None:
+        """The value of `name` (lower case), or None; the last one where it stands twice."""
+        place = self.shape.index.get(name)
+        if place is None:
+            return None
+        if self.reading is not None and self._values is None:
+            group = self.reading.places.get(name)
+            if group is not None:
+                return self.groups[group].strip(b" \t")
+        return self.values[place]
+
+    def get_all(self, name: bytes) -> list[bytes]:
+        """All values of `name` (lower case), in order."""
+        return [value for known, value in zip(self.shape.lower, self.values, strict=True) if known == name]
+
+    def read_connection(self) -> Connection:
+        """The meaning of all Connection fields together."""
+        place = self.shape.connection_at
+        if place < 0:
+            return NO_CONNECTION
+        if b"connection" in self.shape.repeated:
+            return read_connection(b",".join(self.get_all(b"connection")))
+        return read_connection(self.values[place])

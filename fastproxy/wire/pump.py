@@ -24,10 +24,10 @@ class Reservoir:
     __slots__ = ("view",)
 
     def __init__(self) -> None:
-        self.view = memoryview(bytearray(BUFFER_BYTES))
+        self.view = memoryview(bytearray(BUFFER_BYTES + 1))
 
     def renew(self) -> None:
-        self.view = memoryview(bytearray(BUFFER_BYTES))
+        self.view = memoryview(bytearray(BUFFER_BYTES + 1))
 
 
 class Pump(asyncio.BufferedProtocol):
@@ -80,7 +80,7 @@ class Pump(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         view = self._view = self._reservoir.view
         # One byte more than is due, so that bytes beyond the end are seen and not taken for another message.
-        return view[: self.left + 1] if 0 <= self.left < BUFFER_BYTES else view
+        return view[: self.left + 1] if 0 <= self.left <= BUFFER_BYTES else view
 
     def buffer_updated(self, nbytes: int) -> None:
         count = nbytes if self.left < 0 else min(nbytes, self.left)

@@ -11,17 +11,7 @@ from typing import Final
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from fastproxy.errors import UpstreamFailed
-from fastproxy.wire.fields import (
-    CONNECTIONS,
-    NO_CONNECTION,
-    Connection,
-    FieldSink,
-    Reading,
-    Shape,
-    Shapes,
-    read_connection,
-    values_of,
-)
+from fastproxy.wire.fields import CONNECTIONS, NO_CONNECTION, FieldSink, Head, Reading, Shape, Shapes
 
 
 class Framing(Enum):
@@ -64,40 +54,13 @@ STATUS_LINES: Final = tuple(
 _shapes = Shapes(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [\t -~\x80-\xff]*+\r\n")
 
 
-class ReplyHead:
+class ReplyHead(Head):
     """One final reply head (or 101). `length` counts the body's bytes when `framing` is LENGTH, else 0."""
 
-    __slots__ = ("_values", "connection", "framing", "groups", "keep_alive", "length", "raw",
-                 "reading", "shape", "size", "status")  # fmt: skip
+    __slots__ = ("framing", "status")
 
     status: int
-    shape: Shape
     framing: Framing
-    length: int
-    connection: Connection
-    keep_alive: bool
-    size: int  # bytes of the head itself
-    raw: bytes  # begins with the head; only with a reading
-    reading: Reading | None
-    groups: tuple[bytes, ...]
-    _values: list[bytes] | None
-
-    @property
-    def values(self) -> list[bytes]:
-        if self._values is None:
-            self._values = values_of(self.raw[: self.size])
-        return self._values
-
-    def get(self, name: bytes) -> bytes | None:
-        """The value of `name` (lower case), or None."""
-        place = self.shape.index.get(name)
-        if place is None:
-            return None
-        if self.reading is not None and self._values is None:
-            group = self.reading.places.get(name)
-            if group is not None:
-                return self.groups[group].strip(b" \t")
-        return self.values[place]
 
 
 def read_known_reply(reading: Reading, data: bytes) -> ReplyHead | None:
@@ -155,8 +118,7 @@ def parse_reply(raw: bytes, to_head_request: bool) -> ReplyHead:
     head.reading = None
     head.groups = ()
     head.shape = shape = _shapes.of(tuple(sink.names))
-    place = shape.index.get(b"connection")
-    head.connection = connection = NO_CONNECTION if place is None else _connection(head, place)
+    head.connection = connection = head.read_connection()
     if raw[:9] == b"HTTP/1.1 ":
         head.keep_alive = not connection.close
     else:
@@ -165,14 +127,6 @@ def parse_reply(raw: bytes, to_head_request: bool) -> ReplyHead:
             raise UpstreamFailed("an http/1.0 reply with a transfer coding")  # RFC 9112 6.1: faulty framing
     _read_framing(head, shape, to_head_request)
     return head
-
-
-def _connection(head: ReplyHead, place: int) -> Connection:
-    shape = head.shape
-    if b"connection" not in shape.repeated:
-        return read_connection(head.values[place])
-    pairs = zip(shape.lower, head.values, strict=True)
-    return read_connection(b",".join(value for name, value in pairs if name == b"connection"))
 
 
 def _old_version(raw: bytes) -> bool:

@@ -14,17 +14,7 @@ from typing import Final
 from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
 
 from fastproxy.errors import BadRequest
-from fastproxy.wire.fields import (
-    CONNECTIONS,
-    NO_CONNECTION,
-    Connection,
-    FieldSink,
-    Reading,
-    Shape,
-    Shapes,
-    read_connection,
-    values_of,
-)
+from fastproxy.wire.fields import CONNECTIONS, NO_CONNECTION, FieldSink, Head, Reading, Shape, Shapes
 
 METHODS: Final = frozenset(
     (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"QUERY", b"PROPFIND", b"PROPPATCH",
@@ -54,56 +44,22 @@ class HeadLimits:
         self.max_target = max_target
 
 
-class RequestHead:
-    """One request head. `length` is the body's size, -1 when it is chunked; `values` stand beside `shape.names`.
+class RequestHead(Head):
+    """One request head. `length` is the body's size, -1 when it is chunked."""
 
-    A head that a Reading recognised keeps what was matched in `groups` and takes its values apart only when asked.
-    """
-
-    __slots__ = ("_values", "connection", "expects", "groups", "host", "keep_alive", "length",
-                 "method", "minor", "raw", "reading", "shape", "size", "target")  # fmt: skip
+    __slots__ = ("expects", "host", "method", "minor", "target")
 
     method: bytes
     target: bytes  # origin-form, or "*" for OPTIONS
     minor: int  # 0 or 1 of HTTP/1.x
-    shape: Shape
     host: bytes
-    length: int
-    connection: Connection
-    keep_alive: bool
     expects: bool  # Expect: 100-continue
-    size: int  # bytes of the head itself
-    raw: bytes  # begins with the head; only with a reading
-    reading: Reading | None
-    groups: tuple[bytes, ...]
-    _values: list[bytes] | None
-
-    @property
-    def values(self) -> list[bytes]:
-        if self._values is None:
-            self._values = values_of(self.raw[: self.size])
-        return self._values
-
-    def get(self, name: bytes) -> bytes | None:
-        """The value of `name` (lower case), or None; the last one where it stands twice."""
-        place = self.shape.index.get(name)
-        if place is None:
-            return None
-        if self.reading is not None and self._values is None:
-            group = self.reading.places.get(name)
-            if group is not None:
-                return self.groups[group].strip(b" \t")
-        return self.values[place]
 
     def change(self, name: bytes, value: bytes) -> None:
         """Put another value where `name` stands; what was captured of the head as it came is then of no use."""
         self._values = [*self.values]
         self._values[self.shape.index[name]] = value
         self.reading = None
-
-    def get_all(self, name: bytes) -> list[bytes]:
-        """All values of `name` (lower case), in order."""
-        return [value for known, value in zip(self.shape.lower, self.values, strict=True) if known == name]
 
 
 def read_known(reading: Reading, data: bytes, limits: HeadLimits) -> RequestHead | None:
@@ -195,8 +151,7 @@ def _check(head: RequestHead, shape: Shape, limits: HeadLimits) -> None:
 
 def _read_framing(head: RequestHead, shape: Shape) -> None:
     index = shape.index
-    place = index.get(b"connection")
-    head.connection = connection = NO_CONNECTION if place is None else _connection(head, place)
+    head.connection = connection = head.read_connection()
     head.keep_alive = connection.keep if head.minor == 0 else not connection.close
     place = index.get(b"content-length")
     head.length = 0 if place is None else _length(head.values[place])
@@ -204,12 +159,6 @@ def _read_framing(head: RequestHead, shape: Shape) -> None:
         _check_coding(head)
         head.length = -1
     head.expects = b"expect" in index and _expectation(head)
-
-
-def _connection(head: RequestHead, place: int) -> Connection:
-    if b"connection" in head.shape.repeated:
-        return read_connection(b",".join(head.get_all(b"connection")))
-    return read_connection(head.values[place])
 
 
 def _length(value: bytes) -> int:
