@@ -119,6 +119,9 @@ async def _until(stopped: asyncio.Event, host: Host, listening: list[socket.sock
     for server in servers:
         server.close()
     await _finish(host, host.service.options.grace_s)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)  # told twice to stop is still a clean end
 
 
 async def _finish(host: Host, grace_s: float) -> None:
