@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fastproxy.wire.request_head import RequestHead
 
 Result = TypeVar("Result")
+JOIN_BYTES = 32768  # up to here one joined write is cheaper than a vectored one
 EARLY_PIECE_BYTES = 65536  # of a request body kept while its upstream connection is being opened
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastproxy.formats.peek import asks_for, json_string
 from fastproxy.formats.usage import json_reader
 from fastproxy.gateway.admit import reads_model
-from fastproxy.gateway.exchange import Exchange
+from fastproxy.gateway.exchange import JOIN_BYTES, Exchange
 from fastproxy.gateway.prepare import forwarded
 from fastproxy.gateway.serve import serve
 from fastproxy.gateway.settle import count, count_usage, make_record
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from fastproxy.wire.fields import Reading
     from fastproxy.wire.outbound import Outbound
 
-JOIN_BYTES: Final = 32768
 # Statuses with a body that is framed as it says.
 _STATUS: Final = {b"%d" % code: (code, STATUS_LINES[code]) for code in range(200, 600) if code not in (204, 304)}
 # A request with one of these is decided anew each time.

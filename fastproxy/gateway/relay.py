@@ -7,9 +7,8 @@ A reply whose end has already been read leaves in one write. A longer one is mov
 from __future__ import annotations
 
 from time import perf_counter_ns
-from typing import Final
 
-from fastproxy.gateway.exchange import AS_CHUNKS, Exchange
+from fastproxy.gateway.exchange import AS_CHUNKS, JOIN_BYTES, Exchange
 from fastproxy.gateway.table import PROVIDER
 from fastproxy.gateway.tunnel import check_acceptance, tunnel
 from fastproxy.gateway.watch import watch_reply
@@ -18,8 +17,6 @@ from fastproxy.wire.inbound import AT_REPLY
 from fastproxy.wire.outbound import IDLE, Outbound
 from fastproxy.wire.pump import BUFFER_BYTES, Pump
 from fastproxy.wire.reply_head import BY_CHUNKED, BY_LENGTH, BY_NONE, BY_TUNNEL, STATUS_LINES, ReplyHead
-
-JOIN_BYTES: Final = 32768
 
 
 def relay_at_once(exchange: Exchange) -> bool:

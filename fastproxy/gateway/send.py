@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fastproxy.errors import UpstreamFailed
-from fastproxy.gateway.exchange import Exchange, Upload
+from fastproxy.gateway.exchange import JOIN_BYTES, Exchange, Upload
 from fastproxy.shared import rows
 from fastproxy.wire.outbound import IDLE
 from fastproxy.wire.pool import unsent
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 IDEMPOTENT: Final = frozenset(
     (b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PROPFIND", b"QUERY", b"REPORT", b"SEARCH")
 )
-JOIN_BYTES: Final = 32768  # up to here one joined write is cheaper than a vectored one
 
 
 async def send(exchange: Exchange, attempt: Attempt, head: bytes, *, last: bool, sent: Outbound | None) -> bool:
