@@ -90,8 +90,8 @@ def asks_for(body: bytes, model: bytes) -> bool:
     """
     try:
         fields = _split(body) if len(body) <= _SPLIT_BLINDLY_BYTES else _split_counting(body)
-        return len(fields) <= MAX_MEMBERS and bytes(fields.get("model", b"")) == model and _is_plain(body, fields)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, FormatError):
+        return bytes(fields["model"]) == model and len(fields) <= MAX_MEMBERS and _is_plain(body, fields)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, FormatError, KeyError):
         return False
 
 
@@ -119,9 +119,11 @@ def rename(body: bytes, new_model: str, peeked: Peek | None = None) -> bytes:
 
 def _is_plain(body: bytes, fields: _Fields) -> bool:
     """Whether `fields` put together are the body, in one of the two ways in which nearly all clients write JSON."""
+    if _join(fields) == body:
+        return True
     name_end = body.find(b'"', 2)
     if body[name_end + 1 : name_end + 3] != b": ":
-        return _join(fields) == body
+        return False
     spaced = b", ".join([b'"%b": %b' % (name.encode(), value) for name, value in fields.items()])
     return b"{%b}" % spaced == body
 

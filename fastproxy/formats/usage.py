@@ -39,6 +39,7 @@ WHOLE_BYTES: Final = 262_144  # a body up to here is read exactly
 TAIL_BYTES: Final = 12_288  # Responses put up to 10 KiB of metadata behind the counts
 TAIL_MAX_BYTES: Final = 16_384
 HEAD_BYTES: Final = 4_096
+END_BYTES: Final = 2_048  # of a whole body, searched for its counts before it is read from the beginning
 # Responses events hold the whole response, interaction events the interaction
 _EVENT_DEPTHS: Final = {"openai-responses": (2,), "gemini": (1, 2)}
 _CANDIDATES: Final = 32  # so that a tail made of `"usage":{` costs 1 ms, not 50
@@ -73,19 +74,26 @@ def read_json(wire_format: str, body: bytes) -> Usage | None:
 
 
 def json_reader(wire_format: str) -> Callable[[bytes], Usage | None]:
-    """`read_json` for one format, with what depends on the format decided beforehand: 0.9 us instead of 1.1."""
+    """`read_json` for one format, which looks at the end of a body first: 0.7 us instead of 1.1, and 4 KB cost no more.
+
+    What follows the last `"usage":` becomes an object by a brace in front only if that stood on the top level of the
+    whole one: inside a string its quotes would be escaped, and deeper there would be a brace too many.
+    """
     decode = _EVENTS.get(wire_format)
-    if decode is None or wire_format == "gemini":
+    if decode is None:
         return partial(read_json, wire_format)
+    name = b'"usageMetadata":' if wire_format == "gemini" else b'"usage":'
 
     def read(body: bytes) -> Usage | None:
-        if len(body) > WHOLE_BYTES:
-            return read_tail(wire_format, body[-TAIL_BYTES:])
-        try:
-            counts = decode(body).found()
-        except _UNREADABLE:
-            return None
-        return counts.read() if counts is not None else None
+        at = body.rfind(name, -END_BYTES)
+        if at > 0:
+            try:
+                counts = decode(b"{" + body[at:]).found()
+            except _UNREADABLE:
+                counts = None
+            if counts is not None:
+                return counts.read()
+        return read_json(wire_format, body)
 
     return read
 

@@ -11,15 +11,17 @@ A 1 KB edge exchange costs half the Python on the lane that it costs off it (ben
 
 from __future__ import annotations
 
+from functools import partial
 from operator import itemgetter
 from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Any, Final
 
-from fastproxy.formats.peek import asks_for, json_string
+from fastproxy.formats.same_model import SameModel
 from fastproxy.formats.usage import json_reader
 from fastproxy.gateway.admit import reads_model
 from fastproxy.gateway.exchange import JOIN_BYTES, Exchange
 from fastproxy.gateway.prepare import forwarded
+from fastproxy.gateway.relay import own_lines
 from fastproxy.gateway.serve import serve
 from fastproxy.gateway.settle import count, count_usage, make_record
 from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
@@ -27,6 +29,7 @@ from fastproxy.wire.deadlines import NEVER
 from fastproxy.wire.inbound import AT_REPLY
 from fastproxy.wire.reply_head import STATUS_LINES, ReplyHead
 from fastproxy.wire.request_head import HeadLimits, read_known
+from fastproxy.wire.stencil import Habit, extra
 
 if TYPE_CHECKING:
     from fastproxy.errors import GatewayError, UpstreamFailed
@@ -35,10 +38,9 @@ if TYPE_CHECKING:
     from fastproxy.wire.outbound import Outbound
 
 # Statuses with a body that is framed as it says.
-_STATUS: Final = {b"%d" % code: (code, STATUS_LINES[code]) for code in range(200, 600) if code not in (204, 304)}
+_STATUS: Final = {b"%d" % code: code for code in range(200, 600) if code not in (204, 304)}
 # A request with one of these is decided anew each time.
 _ANY_SIZE: Final = HeadLimits(1 << 30, 1 << 30, 1 << 30)
-_FIRST_ATTEMPT: Final = b"\r\nx-fastproxy-attempts: 1\r\n"
 _NEVER: Final = frozenset((b"via", b"max-forwards", b"x-forwarded-for", b"x-model-provider"))
 
 
@@ -63,10 +65,10 @@ def lay(exchange: Exchange) -> None:
 class Lane:
     """What the last exchange of a connection decided, and under which circumstances. Stands in for an Exchange."""
 
-    __slots__ = ("_data", "_head_end", "_head_start", "_max_head", "_metered", "_model", "_outbound",
-                 "_read_usage", "_reading", "_reads_model", "_request_id", "_row", "_same",
-                 "_same_places", "_size", "_started", "attempt", "choices", "entry", "inbound", "key",
-                 "model", "operation", "table", "target", "world")  # fmt: skip
+    __slots__ = ("_auth", "_data", "_habit", "_head_end", "_head_start", "_max_body", "_max_head", "_metered",
+                 "_outbound", "_read_usage", "_reading", "_request_id", "_row", "_same", "_same_model",
+                 "_same_places", "_size", "_started", "attempt", "choices", "entry", "inbound", "key", "model",
+                 "operation", "table", "target", "world")  # fmt: skip
 
     def __init__(self, exchange: Exchange, attempt: Attempt, reading: Reading) -> None:
         head, inbound = exchange.head, exchange.inbound
@@ -82,6 +84,7 @@ class Lane:
         self._reading = reading
         limits = inbound.front.limits.head
         self._max_head = min(limits.max_head, limits.max_target)
+        self._max_body = inbound.front.limits.max_body
         # The groups that must be as they were: the method, Host, Connection and every field that stops here, which
         # includes the credentials; and the path, where it decided. This compares a client with itself, not with a key.
         self.target = b"" if exchange.entry is EDGE else exchange.target
@@ -91,13 +94,14 @@ class Lane:
         self._same: Any = self._same_places(head.groups)
         self._head_start = b"".join((head.method, b" ", attempt.prefix, self.target))
         self._head_end = self._constant_lines(head.host)
+        self._auth = attempt.auth or bytes
+        self._habit = Habit()
         self._data = b""
         self._size = 0  # of the body
         self._row = exchange.entry.row
         self._read_usage = json_reader(self.operation.format if self.operation is not None else "")
         self._metered = self.operation is not None and self.operation.metered
-        self._model = json_string(self.model)
-        self._reads_model = reads_model(exchange)
+        self._same_model = SameModel(self.model) if reads_model(exchange) else None
         self._request_id = b""
         self._outbound: Outbound | None = None
         self._started = 0
@@ -115,112 +119,162 @@ class Lane:
     def take(self, data: bytes) -> bool:
         """Send `data`, one whole request, upstream. False: it is not like the last one, or not ready for the lane."""
         self._started = perf_counter_ns()
-        reading, inbound = self._reading, self.inbound
-        match = reading.match(data)
-        if match is None or inbound.front.draining:
-            return False
-        if self.world.table is not self.table:
-            inbound.lane = None  # decided under a configuration that is no longer in force
-            return False
-        groups, start = match.groups(), match.end()
-        if self._same_places(groups) != self._same or start > self._max_head:
-            return False
-        digits = groups[reading.length_at] if reading.length_at >= 0 else b"0"
-        if not digits.isdigit() or len(digits) > 9 or int(digits) != len(data) - start:
-            return False
-        body = data[start:] if len(data) < JOIN_BYTES else memoryview(data)[start:]
-        if len(body) > inbound.front.limits.max_body or (self.entry is UNIFIED and not self._may_pass(body)):
-            return False
-        outbound = self.attempt.pool.take()
+        stencil = self._habit.stencil
+        match = stencil.match(data)
+        if match is None or (groups := match.groups())[::2] != stencil.constants:
+            return self._take_new(data)
+        values, start = groups[1::2], match.end()
+        digits = values[stencil.length_at] if stencil.length_at >= 0 else b"0"
+        outbound = self._set_off(data, start, digits)
         if outbound is None:
             return False
+        if len(data) < JOIN_BYTES:
+            outbound.transport.write(stencil.fill((*values, self._auth()), data[start:]))
+        else:
+            outbound.transport.writelines((stencil.fill((*values, self._auth()), b""), memoryview(data)[start:]))
+        return True
+
+    def _take_new(self, data: bytes) -> bool:
+        """As `take`, for a head that is new in more than its values."""
+        reading = self._reading
+        match = reading.match(data)
+        if match is None or self._same_places(groups := match.groups()) != self._same:
+            return False
+        start = match.end()
+        digits = groups[reading.length_at] if reading.length_at >= 0 else b"0"
+        outbound = self._set_off(data, start, digits)
+        if outbound is None:
+            return False
+        head = self._head(groups, digits, self._auth())
+        if len(data) < JOIN_BYTES:
+            outbound.transport.write(head + data[start:])
+        else:
+            outbound.transport.writelines((head, memoryview(data)[start:]))
+        self._habit.learn(data[:start], self._rewrite)
+        return True
+
+    def _set_off(self, data: bytes, start: int, digits: bytes) -> Outbound | None:
+        """Be the exchange of a request whose body begins at `start`; None if it may not pass, or cannot now."""
+        inbound, world = self.inbound, self.world
+        if world.table is not self.table:
+            inbound.lane = None  # decided under a configuration that is no longer in force
+            return None
+        size = len(data) - start
+        if digits != b"%d" % size or start > self._max_head or size > self._max_body or inbound.front.draining:
+            return None
+        if self.entry is UNIFIED and not self._may_pass(data, start):
+            return None
+        outbound = self.attempt.pool.take()
+        if outbound is None:
+            return None
         self._data = data
-        self._size = len(body)
+        self._size = size
         self._request_id = b""
         self._outbound = outbound
         inbound.exchange = self
         inbound.state = AT_REPLY
         inbound.deadline = NEVER
-        outbound.expect(self, groups[0] == b"HEAD")
-        self._write(outbound, groups, digits, body)
-        return True
+        outbound.expect(self, to_head_request=False)
+        return outbound
 
-    def _may_pass(self, body: bytes | memoryview) -> bool:
+    def _may_pass(self, data: bytes, start: int) -> bool:
         """Whether the body asks for the model that was allowed and routed, with a key that is still good."""
         key = self.key
         if key is not None and key.expires and time() > key.expires:
             return False
-        return not self._reads_model or asks_for(bytes(body), self._model)
+        return self._same_model is None or self._same_model.asked_by(data, start)
 
-    def _write(self, outbound: Outbound, groups: tuple[bytes, ...], digits: bytes, body: bytes | memoryview) -> None:
-        attempt, reading = self.attempt, self._reading
-        parts: list[bytes | memoryview] = [self._head_start]
+    def _head(self, groups: tuple[bytes, ...], digits: bytes, auth: bytes) -> bytes:
+        """The head for the upstream, of what the reading has picked out of the client's."""
+        reading = self._reading
+        parts = [self._head_start]
         if not self.target:
             parts.append(groups[1])
-        parts.append(attempt.fixed)
+        parts.append(self.attempt.fixed)
         parts += [groups[place] for place in reading.runs]
-        if attempt.auth is not None:
-            parts.append(attempt.auth())
-        parts.append(self._head_end)
+        parts += (auth, self._head_end)
         parts += (b"content-length: ", digits, b"\r\n\r\n") if reading.length_at >= 0 else (b"\r\n",)
-        if len(body) < JOIN_BYTES:
-            parts.append(body)
-            outbound.transport.write(b"".join(parts))
-        else:
-            outbound.transport.writelines((b"".join(parts), body))
+        return b"".join(parts)
+
+    def _rewrite(self, head: bytes) -> bytes | None:
+        """As `_head`, for a head with marks."""
+        match = self._reading.match(head)
+        if match is None:
+            return None
+        groups = match.groups()
+        digits = groups[self._reading.length_at] if self._reading.length_at >= 0 else b"0"
+        return self._head(groups, digits, extra(0))
 
     # --- the reply ------------------------------------------------------------------------------------------------
 
     def whole_reply(self, outbound: Outbound, data: bytes) -> bool:
         """Relay `data` if it is one whole reply like the last one; False leaves it to the ordinary way."""
+        stencil = self.attempt.replies.stencil
+        match = stencil.match(data)
+        if match is None or (groups := match.groups())[::2] != stencil.constants:
+            return self._new_reply(outbound, data)
+        values, start = groups[1::2], match.end()
+        if values[stencil.length_at] != b"%d" % (len(data) - start) or not self._may_relay(stencil.status, data, start):
+            return False
+        self._request_id = self.world.next_id()
+        body = data[start:]
+        self.inbound.transport.write(stencil.fill((*values, self._request_id, self.world.date_line), body))
+        self._settle(outbound, stencil.status, body)
+        return True
+
+    def _may_relay(self, status: int, data: bytes, start: int) -> bool:
+        """Not without a body; and a stream, or what is compressed, is metered by the ordinary way."""
+        return len(data) > start and (not self._metered or status >= 300 or data.startswith(b"{", start))
+
+    def _new_reply(self, outbound: Outbound, data: bytes) -> bool:
+        """As `whole_reply`, for a head that is new in more than its values."""
         reading = outbound.pool.reading
-        attempt = self.attempt
-        if reading is None or reading.drop is not attempt.reply_drop or reading.length_at < 0:
+        if reading is None or reading.drop is not self.attempt.reply_drop or reading.length_at < 0:
             return False
         match = reading.match(data)
         if match is None:
             return False
         groups, start = match.groups(), match.end()
         status = _STATUS.get(groups[0])
-        digits = groups[reading.length_at]
-        whole = digits.isdigit() and len(digits) < 10 and 0 < int(digits) == len(data) - start
-        if status is None or not whole:
+        if status is None or groups[reading.length_at] != b"%d" % (len(data) - start):
             return False
         if reading.connection_at >= 0 and groups[reading.connection_at].lower() != b"keep-alive":
             return False
-        metered = self._metered and status[0] < 300
-        if metered and data[start : start + 1] != b"{":
-            return False  # a stream, or compressed: the ordinary way knows how to read it
-        parts = [status[1]]
-        parts += [groups[place] for place in reading.runs]
-        parts.append(attempt.reply_lines)
-        if self.operation is not None:
-            parts += self._own_lines(reading, groups)
-        if b"date" not in reading.shape.index:
-            parts.append(self.world.date_line)
+        if not self._may_relay(status, data, start):
+            return False
+        self._request_id = self.world.next_id()
         body = data[start:]
-        parts += (b"content-length: ", digits, b"\r\n\r\n", body)
-        self.inbound.transport.write(b"".join(parts))
-        self._settle(outbound, status[0], body, metered=metered)
+        head = self._reply_head(reading, groups, self._request_id, self.world.date_line)
+        self.attempt.replies.learn(data[:start], partial(self._rewrite_reply, reading))
+        self.inbound.transport.write(head + body)
+        self._settle(outbound, status, body)
         return True
 
-    def _own_lines(self, reading: Reading, groups: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        """As relay.own_lines, in pieces."""
-        self._request_id = own = self.world.next_id()
-        theirs = reading.request_id_at
-        if theirs < 0:
-            return (b"x-request-id: ", own, b"\r\nrequest-id: ", own, _FIRST_ATTEMPT)
-        upstream = b"x-upstream-request-id: "
-        return (b"x-request-id: ", own, b"\r\nrequest-id: ", own, _FIRST_ATTEMPT, upstream, groups[theirs], b"\r\n")
+    def _reply_head(self, reading: Reading, groups: tuple[bytes, ...], own_id: bytes, date_line: bytes) -> bytes:
+        """The head for the client, of what the reading has picked out of the upstream's."""
+        parts = [STATUS_LINES[int(groups[0])]]
+        parts += [groups[place] for place in reading.runs]
+        parts.append(self.attempt.reply_lines)
+        if self.operation is not None:
+            theirs = groups[reading.request_id_at] if reading.request_id_at >= 0 else None
+            parts.append(own_lines(own_id, 1, theirs))
+        if b"date" not in reading.shape.index:
+            parts.append(date_line)
+        parts += (b"content-length: ", groups[reading.length_at], b"\r\n\r\n")
+        return b"".join(parts)
 
-    def _settle(self, outbound: Outbound, status: int, body: bytes, *, metered: bool) -> None:
+    def _rewrite_reply(self, reading: Reading, head: bytes) -> bytes | None:
+        match = reading.match(head)
+        return self._reply_head(reading, match.groups(), extra(0), extra(1)) if match is not None else None
+
+    def _settle(self, outbound: Outbound, status: int, body: bytes) -> None:
         outbound.done()
         self._outbound = None
         world = self.world
         duration = (perf_counter_ns() - self._started) // 1000
         count(world.counts, self._row, status, duration, (self._size, len(body)))
         usage = None
-        if metered and self.operation is not None:
+        if self._metered and status < 300 and self.operation is not None:
             usage = self._read_usage(body)
             count_usage(world, self.operation, usage)
         if self.world.log is not None:

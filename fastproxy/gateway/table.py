@@ -16,6 +16,7 @@ from fastproxy.shared import rows
 from fastproxy.wire.fields import same_drop
 from fastproxy.wire.origin import Origin, parse_origin
 from fastproxy.wire.pool import Pool
+from fastproxy.wire.stencil import Habit
 
 if TYPE_CHECKING:
     from fastproxy.snapshot import ChannelSpec, KeySpec, RouteSpec, Snapshot
@@ -68,7 +69,7 @@ class Attempt:
     """
 
     __slots__ = ("auth", "channel", "drop", "fixed", "forwarded", "pool", "prefix", "preserves_host",
-                 "provider", "rename", "reply_drop", "reply_lines", "via")  # fmt: skip
+                 "provider", "rename", "replies", "reply_drop", "reply_lines", "via")  # fmt: skip
 
     def __init__(self, pool: Pool, *, channel: str, provider: str, prefix: str) -> None:
         self.pool = pool
@@ -84,6 +85,7 @@ class Attempt:
         self.rename: Mapping[str, str] = {}
         self.reply_drop: frozenset[bytes] = NOTHING
         self.reply_lines = b""
+        self.replies = Habit()  # of the upstream, as lanes pass its replies on
 
 
 class EdgeRoute:

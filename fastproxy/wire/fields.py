@@ -31,7 +31,7 @@ _ALIAS_TARGETS: Final = HOP_BY_HOP | frozenset(
 )  # fmt: skip
 
 # What llhttp lets pass in a value: RFC 9110 5.5 field-content with obs-text, no control character but tab.
-_VALUE: Final = rb"[\t -~\x80-\xff]*+"
+VALUE: Final = rb"[\t -~\x80-\xff]*+"
 
 Pick = Callable[[Sequence[bytes]], tuple[bytes, ...]]
 
@@ -133,11 +133,11 @@ class Reading:
                 group += 1
                 in_run = True
             if stops or lower in _SINGLE:
-                parts.append(re.escape(name) + b": (" + _VALUE + rb")\r\n")
+                parts.append(re.escape(name) + b": (" + VALUE + rb")\r\n")
                 self.places[lower] = group
                 group += 1
             else:
-                parts.append(re.escape(name) + b": " + _VALUE + rb"\r\n")
+                parts.append(re.escape(name) + b": " + VALUE + rb"\r\n")
         parts.append(b")" * in_run + rb"\r\n")
         self.match = re.compile(b"".join(parts)).match
         self.runs = tuple(runs)
