@@ -12,7 +12,8 @@ before), it is the only one, and its value is the one that was allowed. All its 
 without that has no other spelling. Whether the rest is JSON is the upstream's to judge. What is not so easily seen is
 read whole: False says nothing.
 
-The search is libc's `strstr` (1 us for 40 KB, vectorised), because `bytes.find` needs 19.
+The search is libc's `strstr` (1 us for 40 KB, vectorised), because `bytes.find` needs 19. It ends at a NUL, so there
+must be none; CPython puts one behind the last byte.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ MAX_ENDING: Final = 8192  # kept per connection
 _libc = ctypes.PyDLL(None)  # without giving up the GIL for a microsecond
 _find: Final[Any] = _libc.strstr
 _find.argtypes, _find.restype = (ctypes.c_void_p, ctypes.c_char_p), ctypes.c_void_p
-_length: Final[Any] = _libc.strlen
-_length.argtypes, _length.restype = (ctypes.c_void_p,), ctypes.c_size_t
+_sample: Final = b"0"
+_CONTENT: Final = _find(_sample, _sample) - id(_sample)  # where the bytes of a `bytes` are
 
 _NAME: Final = b'"model"'
 _ESCAPED: Final = rb"\u006"
@@ -63,21 +64,16 @@ class SameModel:
         opening = self._opening
         if not opening or not data.startswith(opening, start) or not data.endswith(b"}"):
             return False
-        first = _find(data, _NAME)
-        at = start + opening.index(_NAME)
-        # Its distance from the end shows that it is the one in the opening, and that no NUL hides anything behind it.
-        if first is None or _length(first) != len(data) - at:
-            return False
-        return _find(first + 1, _NAME) is None and _find(first, _ESCAPED) is None
+        rest = id(data) + _CONTENT + start + len(opening)
+        return 0 not in data and _find(rest, _NAME) is None and _find(rest, _ESCAPED) is None
 
     def _ends(self, data: bytes, start: int) -> bool:
         ending = self._ending
         if not ending or not data.endswith(ending) or not data.startswith(b"{", start):
             return False
-        first = _find(data, _NAME)
-        if first is None or _length(first) != len(ending) - ending.index(_NAME):
-            return False
-        return _find(data, _ESCAPED) is None
+        begin = id(data) + _CONTENT
+        end = begin + len(data) - len(ending) + ending.index(_NAME)
+        return 0 not in data and _find(begin + start, _NAME) == end and _find(begin + start, _ESCAPED) is None
 
     def _learn(self, body: bytes) -> None:
         """Remember how a body shows its model; `asks_for` has said which it is."""

@@ -65,10 +65,10 @@ def lay(exchange: Exchange) -> None:
 class Lane:
     """What the last exchange of a connection decided, and under which circumstances. Stands in for an Exchange."""
 
-    __slots__ = ("_auth", "_data", "_habit", "_head_end", "_head_start", "_max_body", "_max_head", "_metered",
-                 "_outbound", "_read_usage", "_reading", "_request_id", "_row", "_same", "_same_model",
-                 "_same_places", "_size", "_started", "attempt", "choices", "entry", "inbound", "key", "model",
-                 "operation", "table", "target", "world")  # fmt: skip
+    __slots__ = ("_asks_the_same", "_auth", "_data", "_expires", "_habit", "_head_end", "_head_start",
+                 "_max_body", "_max_head", "_metered", "_outbound", "_read_usage", "_reading", "_request_id",
+                 "_row", "_same", "_same_places", "_size", "_started", "attempt", "choices",
+                 "entry", "inbound", "key", "model", "operation", "table", "target", "world")  # fmt: skip
 
     def __init__(self, exchange: Exchange, attempt: Attempt, reading: Reading) -> None:
         head, inbound = exchange.head, exchange.inbound
@@ -101,7 +101,10 @@ class Lane:
         self._row = exchange.entry.row
         self._read_usage = json_reader(self.operation.format if self.operation is not None else "")
         self._metered = self.operation is not None and self.operation.metered
-        self._same_model = SameModel(self.model) if reads_model(exchange) else None
+        self._expires = self.key.expires if self.key is not None else 0.0
+        self._asks_the_same = (
+            SameModel(self.model).asked_by if self.entry is UNIFIED and reads_model(exchange) else None
+        )
         self._request_id = b""
         self._outbound: Outbound | None = None
         self._started = 0
@@ -162,7 +165,9 @@ class Lane:
         size = len(data) - start
         if digits != b"%d" % size or start > self._max_head or size > self._max_body or inbound.front.draining:
             return None
-        if self.entry is UNIFIED and not self._may_pass(data, start):
+        if self._expires and time() > self._expires:
+            return None
+        if self._asks_the_same is not None and not self._asks_the_same(data, start):
             return None
         outbound = self.attempt.pool.take()
         if outbound is None:
@@ -176,13 +181,6 @@ class Lane:
         inbound.deadline = NEVER
         outbound.expect(self, to_head_request=False)
         return outbound
-
-    def _may_pass(self, data: bytes, start: int) -> bool:
-        """Whether the body asks for the model that was allowed and routed, with a key that is still good."""
-        key = self.key
-        if key is not None and key.expires and time() > key.expires:
-            return False
-        return self._same_model is None or self._same_model.asked_by(data, start)
 
     def _head(self, groups: tuple[bytes, ...], digits: bytes, auth: bytes) -> bytes:
         """The head for the upstream, of what the reading has picked out of the client's."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fastproxy.gateway.world import World
     from fastproxy.wire.request_head import RequestHead
 
+_REQUESTS, _BYTES_IN, _BYTES_OUT, _DURATION_SUM = rows.REQUESTS, rows.BYTES_IN, rows.BYTES_OUT, rows.DURATION_SUM
 _LAST_BUCKET: Final = len(rows.LATENCY_BOUNDS)
 _REQUESTS_BY: Final = [rows.REQUESTS_BY + row * rows.STATUS_CLASSES for row in range(len(rows.ENTRIES))]
 _DURATION: Final = [rows.DURATION + row * (_LAST_BUCKET + 1) for row in range(len(rows.ENTRIES))]
@@ -53,14 +54,14 @@ def _close_books(exchange: Exchange) -> None:
 
 def count(counts: list[int], row: int, status: int, duration: int, sizes: tuple[int, int]) -> None:
     """One more request through the door of that row: its status, its microseconds, its bytes in and out."""
-    counts[rows.REQUESTS] += 1
+    counts[_REQUESTS] += 1
     counts[_REQUESTS_BY[row] + status // 100] += 1
     # The bounds double from 100 us on, so the bucket is the length of a number: cheaper than a search.
     bucket = ((duration - 1) // 100).bit_length()
     counts[_DURATION[row] + (bucket if bucket < _LAST_BUCKET else _LAST_BUCKET)] += 1
-    counts[rows.DURATION_SUM + row] += duration
-    counts[rows.BYTES_IN] += sizes[0]
-    counts[rows.BYTES_OUT] += sizes[1]
+    counts[_DURATION_SUM + row] += duration
+    counts[_BYTES_IN] += sizes[0]
+    counts[_BYTES_OUT] += sizes[1]
 
 
 def count_usage(world: World, operation: Operation, usage: Usage | None) -> None:

@@ -61,15 +61,15 @@ class Pool:
 
     def take(self) -> Outbound | None:
         """The warmest idle connection, or None. Does not wait."""
-        idle = self._idle
+        idle, counts = self._idle, self.counts
         while idle:
             connection = idle.pop()
-            self.counts.idle -= 1
+            counts.idle -= 1
             if connection.phase is IDLE:
                 connection.reused = True
                 self.active += 1
-                self.counts.active += 1
-                self.counts.reused += 1
+                counts.active += 1
+                counts.reused += 1
                 return connection
         return None
 
@@ -132,8 +132,9 @@ class Pool:
 
     def give_back(self, connection: Outbound) -> None:
         """The exchange is over. Keeps the connection if its reply ended cleanly and it is not too old."""
+        counts = self.counts
         self.active -= 1
-        self.counts.active -= 1
+        counts.active -= 1
         if connection.phase is not IDLE:
             connection.cancel()
             return
@@ -145,7 +146,7 @@ class Pool:
         if self._waiting and self._wake(connection):
             return
         connection.deadline = now + self.limits.pool_idle_timeout
-        self.counts.idle += 1
+        counts.idle += 1
         self._idle.append(connection)
 
     def _wake(self, connection: Outbound | None) -> bool:
