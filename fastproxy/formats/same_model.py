@@ -30,12 +30,15 @@ MAX_ENDING: Final = 8192  # kept per connection
 _libc = ctypes.PyDLL(None)  # without giving up the GIL for a microsecond
 _find: Final[Any] = _libc.strstr
 _find.argtypes, _find.restype = (ctypes.c_void_p, ctypes.c_char_p), ctypes.c_void_p
+_length: Final[Any] = _libc.strlen
+_length.argtypes, _length.restype = (ctypes.c_void_p,), ctypes.c_size_t
 _sample: Final = b"0"
 _CONTENT: Final = _find(_sample, _sample) - id(_sample)  # where the bytes of a `bytes` are
 
 _NAME: Final = b'"model"'
 _ESCAPED: Final = rb"\u006"
 _OPENING: Final = re.compile(rb'\{[ \t\n\r]*+"model"[ \t\n\r]*+:[ \t\n\r]*+"[^"\\]*+"[ \t\n\r]*+[,}]')
+_BRACE_OPENS, _BRACE_CLOSES = b"{}"
 _BEFORE: Final = re.compile(rb",[ \t\n\r]*+$")
 
 
@@ -51,7 +54,7 @@ class SameModel:
 
     def asked_by(self, data: bytes, start: int) -> bool:
         """Whether the JSON object from `start` to the end of `data` asks for that model, and surely for no other."""
-        if len(data) - start >= QUICK_BYTES and (self._begins(data, start) or self._ends(data, start)):
+        if len(data) - start >= QUICK_BYTES and self.asked_at(id(data) + _CONTENT, data, start):
             return True
         body = data[start:]
         if not asks_for(body, self._model):
@@ -60,20 +63,19 @@ class SameModel:
             self._learn(body)
         return True
 
-    def _begins(self, data: bytes, start: int) -> bool:
-        opening = self._opening
-        if not opening or not data.startswith(opening, start) or not data.endswith(b"}"):
+    def asked_at(self, address: int, data: bytes | memoryview, start: int) -> bool:
+        """As `asked_by`, at a glance: False says nothing. `data` lies at `address`, and a NUL behind it."""
+        opening, ending = self._opening, self._ending
+        begin = address + start
+        if opening:
+            rest = begin + len(opening)
+            if data[start : start + len(opening)] != opening or data[-1] != _BRACE_CLOSES:
+                return False
+            return _length(begin) == len(data) - start and _find(rest, _NAME) is None and _find(rest, _ESCAPED) is None
+        if not ending or bytes(data[-len(ending) :]) != ending or data[start] != _BRACE_OPENS:
             return False
-        rest = id(data) + _CONTENT + start + len(opening)
-        return 0 not in data and _find(rest, _NAME) is None and _find(rest, _ESCAPED) is None
-
-    def _ends(self, data: bytes, start: int) -> bool:
-        ending = self._ending
-        if not ending or not data.endswith(ending) or not data.startswith(b"{", start):
-            return False
-        begin = id(data) + _CONTENT
-        end = begin + len(data) - len(ending) + ending.index(_NAME)
-        return 0 not in data and _find(begin + start, _NAME) == end and _find(begin + start, _ESCAPED) is None
+        only = address + len(data) - len(ending) + ending.index(_NAME)
+        return _length(begin) == len(data) - start and _find(begin, _NAME) == only and _find(begin, _ESCAPED) is None
 
     def _learn(self, body: bytes) -> None:
         """Remember how a body shows its model; `asks_for` has said which it is."""

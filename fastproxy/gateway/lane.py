@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 from fastproxy.formats.same_model import SameModel
 from fastproxy.formats.usage import json_reader
 from fastproxy.gateway.admit import reads_model
-from fastproxy.gateway.exchange import JOIN_BYTES, Exchange
+from fastproxy.gateway.exchange import JOIN_BYTES, PASSED_ON, Exchange
 from fastproxy.gateway.prepare import forwarded
 from fastproxy.gateway.relay import own_lines
+from fastproxy.gateway.send import IDEMPOTENT
 from fastproxy.gateway.serve import serve
 from fastproxy.gateway.settle import count, count_usage, make_record
 from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
@@ -34,6 +35,7 @@ from fastproxy.wire.stencil import Habit, extra
 if TYPE_CHECKING:
     from fastproxy.errors import GatewayError, UpstreamFailed
     from fastproxy.formats.usage_fields import Usage
+    from fastproxy.wire.basin import Basin
     from fastproxy.wire.fields import Reading
     from fastproxy.wire.outbound import Outbound
 
@@ -65,10 +67,10 @@ def lay(exchange: Exchange) -> None:
 class Lane:
     """What the last exchange of a connection decided, and under which circumstances. Stands in for an Exchange."""
 
-    __slots__ = ("_asks_the_same", "_auth", "_data", "_expires", "_habit", "_head_end", "_head_start",
-                 "_max_body", "_max_head", "_metered", "_outbound", "_read_usage", "_reading", "_request_id",
-                 "_row", "_same", "_same_places", "_size", "_started", "attempt", "choices",
-                 "entry", "inbound", "key", "model", "operation", "table", "target", "world")  # fmt: skip
+    __slots__ = ("_auth", "_expires", "_habit", "_head_end", "_head_start", "_kept", "_max_body", "_max_head",
+                 "_metered", "_model", "_outbound", "_read_usage", "_reading", "_repeatable", "_request_id",
+                 "_row", "_same", "_same_places", "_size", "_started", "attempt", "choices", "entry",
+                 "inbound", "key", "model", "operation", "table", "target", "world")  # fmt: skip
 
     def __init__(self, exchange: Exchange, attempt: Attempt, reading: Reading) -> None:
         head, inbound = exchange.head, exchange.inbound
@@ -96,15 +98,14 @@ class Lane:
         self._head_end = self._constant_lines(head.host)
         self._auth = attempt.auth or bytes
         self._habit = Habit()
-        self._data = b""
+        self._kept = b""
         self._size = 0  # of the body
         self._row = exchange.entry.row
         self._read_usage = json_reader(self.operation.format if self.operation is not None else "")
         self._metered = self.operation is not None and self.operation.metered
         self._expires = self.key.expires if self.key is not None else 0.0
-        self._asks_the_same = (
-            SameModel(self.model).asked_by if self.entry is UNIFIED and reads_model(exchange) else None
-        )
+        self._model = SameModel(self.model) if self.entry is UNIFIED and reads_model(exchange) else None
+        self._repeatable = inbound.secure or head.method in IDEMPOTENT or b"idempotency-key" in head.shape.index
         self._request_id = b""
         self._outbound: Outbound | None = None
         self._started = 0
@@ -128,13 +129,34 @@ class Lane:
             return self._take_new(data)
         values, start = groups[1::2], match.end()
         digits = values[stencil.length_at] if stencil.length_at >= 0 else b"0"
-        outbound = self._set_off(data, start, digits)
+        if self._model is not None and not self._model.asked_by(data, start):
+            return False
+        outbound = self._set_off(data, len(data) - start, start, digits)
         if outbound is None:
             return False
+        values = (*values, self._auth())
         if len(data) < JOIN_BYTES:
-            outbound.transport.write(stencil.fill((*values, self._auth()), data[start:]))
+            outbound.transport.write(stencil.fill(values, data[start:]))
         else:
-            outbound.transport.writelines((stencil.fill((*values, self._auth()), b""), memoryview(data)[start:]))
+            outbound.transport.writelines((stencil.fill(values, b""), memoryview(data)[start:]))
+            if not self._repeatable:
+                self.inbound.read_large(self.world.basin)
+        return True
+
+    def take_large(self, basin: Basin, size: int) -> bool:
+        """As `take`, for a request of `size` bytes that lies in the basin and is sent from there."""
+        self._started = perf_counter_ns()
+        data, stencil = basin.hold(size), self._habit.stencil
+        match = stencil.match(data)
+        if match is None or (groups := match.groups())[::2] != stencil.constants:
+            return False
+        values, start = groups[1::2], match.end()
+        if stencil.length_at < 0 or not (self._model is None or self._model.asked_at(basin.address, data, start)):
+            return False
+        outbound = self._set_off(bytes(data[:start]), size - start, start, values[stencil.length_at])
+        if outbound is None:
+            return False
+        basin.send(outbound.transport, stencil.fill((*values, self._auth()), b""), start, size)
         return True
 
     def _take_new(self, data: bytes) -> bool:
@@ -145,7 +167,9 @@ class Lane:
             return False
         start = match.end()
         digits = groups[reading.length_at] if reading.length_at >= 0 else b"0"
-        outbound = self._set_off(data, start, digits)
+        if self._model is not None and not self._model.asked_by(data, start):
+            return False
+        outbound = self._set_off(data, len(data) - start, start, digits)
         if outbound is None:
             return False
         head = self._head(groups, digits, self._auth())
@@ -156,23 +180,23 @@ class Lane:
         self._habit.learn(data[:start], self._rewrite)
         return True
 
-    def _set_off(self, data: bytes, start: int, digits: bytes) -> Outbound | None:
-        """Be the exchange of a request whose body begins at `start`; None if it may not pass, or cannot now."""
+    def _set_off(self, kept: bytes, size: int, start: int, digits: bytes) -> Outbound | None:
+        """Be the exchange of a request with `size` bytes of body from `start` on; None if it may not pass, or not now.
+
+        `kept` is the request, or its head if the body is not kept.
+        """
         inbound, world = self.inbound, self.world
         if world.table is not self.table:
             inbound.lane = None  # decided under a configuration that is no longer in force
             return None
-        size = len(data) - start
         if digits != b"%d" % size or start > self._max_head or size > self._max_body or inbound.front.draining:
             return None
         if self._expires and time() > self._expires:
             return None
-        if self._asks_the_same is not None and not self._asks_the_same(data, start):
-            return None
         outbound = self.attempt.pool.take()
         if outbound is None:
             return None
-        self._data = data
+        self._kept = kept
         self._size = size
         self._request_id = b""
         self._outbound = outbound
@@ -295,16 +319,18 @@ class Lane:
         outbound = self._outbound
         assert outbound is not None
         exchange = self._exchange()
-        self._data, self._outbound, self.inbound.lane = b"", None, None
+        self._kept, self._outbound, self.inbound.lane = b"", None, None
         outbound.waiter = exchange
         exchange.begin(serve(exchange, outbound))
         return exchange
 
     def _exchange(self) -> Exchange:
         inbound = self.inbound
-        head = read_known(self._reading, self._data, _ANY_SIZE)  # it was within the limits when it was taken
+        head = read_known(self._reading, self._kept, _ANY_SIZE)  # it was within the limits when it was taken
         assert head is not None
-        exchange = Exchange(self.world, inbound, head, self._data[head.size :], self.entry)
+        exchange = Exchange(self.world, inbound, head, self._kept[head.size :], self.entry)
+        if exchange.bytes_in < self._size:  # sent from the basin, and gone: nothing that may be sent again
+            exchange.upload, exchange.bytes_in = PASSED_ON, self._size
         exchange.started = self._started
         exchange.table = self.table
         exchange.target = self.target or head.target

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastproxy.gateway.table import Table
 from fastproxy.shared import rows
+from fastproxy.wire.basin import Basin
 from fastproxy.wire.dial import Dialer
 from fastproxy.wire.limits import WireLimits
 from fastproxy.wire.pool import Pool, PoolCounts
@@ -46,6 +47,7 @@ class World:
         ] * rows.ROWS  # copied to the arena at every tick; adding to a list costs a third of a shared cell
         self.pool_counts = PoolCounts()
         self.reservoir = Reservoir()
+        self.basin = Basin()
         self.pools: dict[Origin, Pool] = {}
         self._pinned: set[Origin] = set()
         self.log: Callable[[Record], None] | None = None

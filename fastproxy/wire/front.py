@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from fastproxy.errors import GatewayError
+    from fastproxy.wire.basin import Basin
     from fastproxy.wire.deadlines import Deadlines
     from fastproxy.wire.inbound import Inbound
     from fastproxy.wire.limits import WireLimits
@@ -38,6 +39,7 @@ class Lane(Protocol):
     """A short way for one whole request, laid by the application; see gateway/lane.py."""
 
     def take(self, data: bytes) -> bool: ...
+    def take_large(self, basin: Basin, size: int) -> bool: ...
 
 
 class Front:

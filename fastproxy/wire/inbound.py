@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Final, cast
 from httptools import HttpParserError, HttpRequestParser
 
 from fastproxy.errors import BadRequest, GatewayError, Limited
+from fastproxy.wire.basin import LargeReads
 from fastproxy.wire.chunked import ChunkError, ChunkReader
 from fastproxy.wire.deadlines import NEVER
 from fastproxy.wire.request_head import RequestHead, parse_request, probe, read_known, unreadable
 
 if TYPE_CHECKING:
+    from fastproxy.wire.basin import Basin
     from fastproxy.wire.fields import Reading
     from fastproxy.wire.front import Exchange, Front, Lane
 
@@ -113,6 +115,18 @@ class Inbound(asyncio.Protocol):
             self._lingered += len(data)
             if self._lingered > MAX_LINGER_BYTES:
                 self.abort()
+
+    def read_large(self, basin: Basin) -> None:
+        """The application expects more large requests: read them where they need not be copied."""
+        if self.transport.get_protocol() is self:
+            LargeReads(self, basin).start()
+
+    def take_large(self, basin: Basin, size: int) -> bool:
+        """Serve what lies in the basin; False: it must come the ordinary way."""
+        lane = self.lane
+        if lane is None or self.state is not AT_HEAD or self._buffer or self.write_paused:
+            return False
+        return lane.take_large(basin, size)
 
     def _begin_known(self, reading: Reading, data: bytes) -> bool:
         """The warm path: a client repeats the names of its last head."""

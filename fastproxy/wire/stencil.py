@@ -29,7 +29,7 @@ _GIVE_UP: Final = -100_000  # misses before the next try at a peer that changes 
 _MARK: Final = re.compile(rb"\xff(\d+)\xff")
 _HOLE: Final = rb"(" + VALUE + rb")"
 
-Match = Callable[[bytes], "re.Match[bytes] | None"]
+Match = Callable[[bytes | memoryview], "re.Match[bytes] | None"]
 Rewrite = Callable[[bytes], "bytes | None"]
 
 
@@ -75,7 +75,7 @@ class Stencil:
         return whole
 
 
-def _nothing(data: bytes) -> None:
+def _nothing(data: bytes | memoryview) -> None:
     return None
 
 
