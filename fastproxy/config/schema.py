@@ -113,7 +113,6 @@ LIMITS: Fields = {
     "max_connections": _COUNT,
     "heartbeat_timeout": scalar(values.duration(1, 3600), expected="a duration"),  # beats come every 100 ms
     "dns_ttl": _SECONDS,
-    "max_pipeline": _whole(1, 10_000),
 }
 
 _CAPS: Fields = {

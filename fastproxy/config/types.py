@@ -110,7 +110,6 @@ class Limits:
     max_connections: int = 10_000  # per worker
     heartbeat_timeout: float = 10.0  # a silent worker is replaced
     dns_ttl: float = 30.0
-    max_pipeline: int = 16  # requests read ahead on one connection
 
 
 @dataclass(frozen=True, slots=True)

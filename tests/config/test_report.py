@@ -61,7 +61,6 @@ def test_describe(tmp_path: Path) -> None:
         "limits.max_head": ("64KiB", "default"),
         "limits.connect_timeout": ("1500ms", "4:43"),
         "limits.total_timeout": ("10m", "default"),
-        "limits.max_pipeline": ("16", "default"),
         "channels.main.provider": ("openai", "6:28"),
         "channels.main.keys": ("sk-c…(24 chars), k…(4 chars)", "6:42"),
         "channels.main.base_url": ("https://h/v1", "6:86"),
@@ -89,7 +88,7 @@ def test_describe(tmp_path: Path) -> None:
     assert {name for name in rows if not name.startswith("limits.")} == {
         name for name in expected if not name.startswith("limits.")
     }
-    assert sum(name.startswith("limits.") for name in rows) == 24
+    assert sum(name.startswith("limits.") for name in rows) == 23
     assert "canary-" not in str(rows)
 
 

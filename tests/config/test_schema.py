@@ -63,7 +63,6 @@ limits:
   max_connections: 15
   heartbeat_timeout: 16s
   dns_ttl: 17s
-  max_pipeline: 18
 channels:
   - {name: openai-main, provider: openai, keys: ["${OPENAI_API_KEY}", second-key], base_url: https://api.openai.com/v1,
      models: [gpt-5, gpt-5-mini], rename: {gpt-5: gpt-5-2026-08-07}, weight: 2, priority: 10, format: openai-chat,
@@ -148,7 +147,6 @@ def test_the_limits_of_the_schema(everything: Settings) -> None:
         15,
         16,
         17,
-        18,
     )
     defaults = Limits()
     assert all(getattr(everything.limits, item.name) != getattr(defaults, item.name) for item in fields(Limits))
