@@ -86,9 +86,10 @@ class Pool:
         self.total += 1
         try:
             connection = await self._dial(self)
-        except BaseException:
+        except BaseException as error:
             self.total -= 1
-            self.counts.failures += 1
+            if not isinstance(error, asyncio.CancelledError):  # a client that leaves says nothing of the origin
+                self.counts.failures += 1
             self._wake(None)
             raise
         connection.counted = True

@@ -307,3 +307,21 @@ def test_what_a_pool_says_of_itself() -> None:
     assert repr(upstream.pool) == "<Pool http://origin.test active=0 idle=0 waiting=0>"
     assert "closed" in str(unsent(upstream.connection()))
     assert PoolCounts().idle == 0
+
+
+def test_a_client_that_left_while_we_dialled_was_booked_as_the_origins_fault() -> None:
+    async def never(pool: Pool) -> Outbound:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError("nobody ends this")
+
+    async def main() -> None:
+        upstream = Upstream()
+        pool = pool_with(upstream, never)
+        waiting = asyncio.create_task(pool.open())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert (pool.total, pool.active, upstream.counts.failures) == (0, 0, 0)
+
+    asyncio.run(main())
