@@ -10,9 +10,6 @@ business, reached through `Application.begin`. Pipelined requests wait in the so
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import struct
 from enum import Enum
 from typing import TYPE_CHECKING, Final, cast
 
@@ -23,6 +20,7 @@ from fastproxy.wire.basin import LargeReads
 from fastproxy.wire.chunked import ChunkError, ChunkReader
 from fastproxy.wire.deadlines import NEVER
 from fastproxy.wire.request_head import RequestHead, parse_request, probe, read_known, unreadable
+from fastproxy.wire.under import reset, unsent_bytes
 
 if TYPE_CHECKING:
     from fastproxy.wire.basin import Basin
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LINGER_S: Final = 2.0
 MIN_BODY_RATE: Final = 512  # bytes a second that a client must manage, over windows of `limits.body_window`
-RESET: Final = struct.pack("ii", 1, 0)  # close() sends RST
 MAX_LINGER_BYTES: Final = 1 << 20
 MAX_EARLY_BYTES: Final = 65536  # pipelined bytes kept while a reply is under way; beyond it the socket waits
 MAX_LEADING_BYTES: Final = 8  # empty lines before a request line (RFC 9112 2.2)
@@ -57,7 +54,7 @@ AT_HEAD, AT_BODY, AT_REPLY, AT_TUNNEL, AT_LINGER, AT_CLOSED = State
 class Inbound(asyncio.Protocol):
     """One client connection. The application writes to `transport` and ends with `finish` or `abort`."""
 
-    __slots__ = ("_arrived", "_buffer", "_chunks", "_left", "_lingered", "_probe", "_running",
+    __slots__ = ("_arrived", "_buffer", "_chunks", "_half_closed", "_left", "_lingered", "_probe", "_running",
                  "_unwritten", "deadline", "exchange", "forwarded", "front", "keep_alive", "lane",
                  "peer", "reading", "secure", "state", "transport", "write_paused")  # fmt: skip
 
@@ -82,6 +79,7 @@ class Inbound(asyncio.Protocol):
         self._arrived = 0  # bytes of the body in the present window
         self._unwritten = 0  # bytes that the client had not taken when we last looked
         self._running = False
+        self._half_closed = False  # the client sends nothing more, but what it has sent is still to be answered
 
     # --- from the transport ---------------------------------------------------------------------------------------
 
@@ -140,10 +138,11 @@ class Inbound(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client sent FIN. True keeps our side open: it may only have shut down its sending half."""
-        if self.state is AT_REPLY and self.exchange is not None:
-            self.keep_alive = False
-            return self.exchange.client_half_closed()
-        return False
+        if self.state is not AT_REPLY or self.exchange is None:
+            return False
+        self._half_closed = True
+        self.keep_alive = self.keep_alive and bool(self._buffer)
+        return self.exchange.client_half_closed()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.state = AT_CLOSED
@@ -162,7 +161,7 @@ class Inbound(asyncio.Protocol):
             self.exchange.client_paused()
 
     def _watch_writing(self) -> None:
-        self._unwritten = self.transport.get_write_buffer_size()
+        self._unwritten = unsent_bytes(self.transport)
         self.deadline = self.front.deadlines.now + self.front.limits.write_timeout
 
     def resume_writing(self) -> None:
@@ -202,14 +201,14 @@ class Inbound(asyncio.Protocol):
             self._arrived = 0
         elif state is AT_LINGER:
             seconds = LINGER_S
-            self._unwritten = self.transport.get_write_buffer_size()
+            self._unwritten = unsent_bytes(self.transport)
         elif state is AT_TUNNEL:
             seconds = limits.stream_idle_timeout
         self.deadline = self.front.deadlines.now + seconds
 
     def expire(self) -> None:
         """The deadline has passed: which one it was follows from the state."""
-        takes_something = self.transport.get_write_buffer_size() < self._unwritten
+        takes_something = self._unwritten > 0 and unsent_bytes(self.transport) < self._unwritten
         if (self.write_paused or self.state in (AT_CLOSED, AT_LINGER)) and takes_something:
             self._watch_writing()  # slow, but alive
         elif self.state is AT_LINGER:
@@ -250,6 +249,14 @@ class Inbound(asyncio.Protocol):
             if data and self.state is not AT_CLOSED:
                 self._keep_early(data)
         self._running = False
+        if self._half_closed and not self._buffer:
+            self._answer_the_last()
+
+    def _answer_the_last(self) -> None:
+        """The client has shut down its sending half, and there is no further request in the buffer."""
+        self.keep_alive = False
+        if self.state is AT_HEAD:
+            self._close()
 
     def _skip_empty_lines(self, data: bytes) -> bytes:
         """Drop a few CRLFs in front of a request; b"" when nothing is left to read, or when it is something else."""
@@ -461,11 +468,8 @@ class Inbound(asyncio.Protocol):
         self.state = AT_LINGER
         self._buffer = b""
         self._rearm()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-            self.transport.resume_reading()
-        else:
-            self.transport.close()
+        self.transport.write_eof()
+        self.transport.resume_reading()
 
     def close_if_idle(self) -> None:
         """Draining: a connection between two requests has nothing to wait for."""
@@ -485,11 +489,7 @@ class Inbound(asyncio.Protocol):
     def abort(self) -> None:
         """Reset the connection, so that the client sees that the reply is not whole even where a close ends it."""
         self.state = AT_CLOSED
-        raw = self.transport.get_extra_info("socket")
-        if raw is not None and raw.family != socket.AF_UNIX:
-            with contextlib.suppress(OSError):  # the peer may have gone already
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        self.transport.abort()
+        reset(self.transport)
 
     def _refuse(self, error: GatewayError, head: RequestHead | None) -> None:
         self.transport.write(self.front.application.refuse(self, error, head))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 
 import pytest
 from hypothesis import given, settings
@@ -322,3 +323,40 @@ def test_a_client_that_takes_slowly_is_not() -> None:
         client.inbound.resume_writing()
         client.passes(19)
     assert not client.wire.closed
+
+
+def test_a_fin_behind_several_requests_left_all_but_the_first_unanswered() -> None:
+    client = Client().feed(GET + COUNTED + EMPTY)
+    assert client.inbound.eof_received()
+    for answered in (1, 2, 3):
+        assert not client.wire.closed
+        assert len(client.taken) == answered
+        client.application.answer(client.inbound)
+    assert client.wire.closed
+    assert [exchange.body for exchange in client.taken] == [BODIES[GET], BODIES[COUNTED], BODIES[EMPTY]]
+
+
+class InKernel(Wire):
+    """A wire whose queue is empty, while the kernel still holds what the peer has not taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.near, self.far = socket.socketpair()
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self.near if name == "socket" else super().get_extra_info(name, default)
+
+
+def test_a_slow_reader_was_cut_while_the_kernel_still_moved_his_reply() -> None:
+    wire = InKernel()
+    with wire.near, wire.far:
+        client = Client().feed(GET)
+        client.inbound.transport = wire
+        wire.near.send(bytes(60_000))
+        client.inbound.pause_writing()
+        wire.far.recv(40_000)
+        wire.far.recv(40_000)
+        client.passes(31)
+        assert not wire.closed  # it took something in the last 30 s
+        client.passes(31)
+        assert wire.aborted
