@@ -27,7 +27,7 @@ BACKLOG = 4096
 
 
 class Shut(asyncio.Protocol):
-    """What a client gets where encryption is due and there is no certificate: nothing, and never plain text."""
+    """What a client gets where encryption is due and cannot be had: nothing, and never plain text."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()
@@ -89,12 +89,29 @@ class Doorways:
             context = self._contexts.get(place)
             if context is None:
                 return Shut()
-            inner = Inbound(self._front, secure=True)
-            return TlsTransport(context, inner, self._front.deadlines, timeout=self._front.limits.tls_timeout)
+            return self._encrypted_inbound(context)
 
         if listening.family == socket.AF_UNIX:
             return await self._loop.create_unix_server(factory, sock=listening, backlog=BACKLOG)
         return await self._loop.create_server(factory, sock=listening, backlog=BACKLOG)
+
+    def _encrypted_inbound(self, context: ssl.SSLContext) -> asyncio.Protocol:
+        """A connection that counts from its first byte on: a handshake holds more memory than a request."""
+        front = self._front
+        if len(front.open) + front.shaking >= front.limits.max_connections:
+            front.refused += 1
+            return Shut()
+        front.shaking += 1
+        return TlsTransport(
+            context,
+            Inbound(front, secure=True),
+            front.deadlines,
+            timeout=front.limits.tls_timeout,
+            connected=self._shaken,
+        )
+
+    def _shaken(self, error: Exception | None) -> None:
+        self._front.shaking -= 1
 
     def close(self) -> None:
         """Accept nothing more; what waits in the queues is for whoever else holds the sockets."""

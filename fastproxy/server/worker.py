@@ -177,7 +177,7 @@ class Worker:
         if now >= self.idle_until:
             for inbound in [inbound for inbound in self.front.open if inbound.state is State.HEAD]:
                 inbound.close_if_idle()
-        if not self.front.open or now >= self.drain_until:
+        if not (self.front.open or self.front.shaking) or now >= self.drain_until:
             self.stop()
 
     def stop(self) -> None:

@@ -45,7 +45,7 @@ class Lane(Protocol):
 class Front:
     """What all client connections of a worker share."""
 
-    __slots__ = ("accepted", "application", "deadlines", "draining", "limits", "open", "refused")
+    __slots__ = ("accepted", "application", "deadlines", "draining", "limits", "open", "refused", "shaking")
 
     def __init__(self, application: Application, deadlines: Deadlines, limits: WireLimits) -> None:
         self.application = application
@@ -53,5 +53,6 @@ class Front:
         self.limits = limits
         self.draining = False
         self.open: set[Inbound] = set()
+        self.shaking = 0  # connections in their TLS handshake, not open yet
         self.accepted = 0
         self.refused = 0

@@ -51,6 +51,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._deadlines = deadlines
         self._open = False
         self._closing = False
+        self._said_goodbye = False
         self._ended = False  # the peer has sent close_notify
         self._connected = connected
         self.deadline = deadlines.now + timeout
@@ -185,7 +186,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     # --- transport: from the inner protocol -----------------------------------------------------------------------
 
     def write(self, data: Data) -> None:
-        if self._ssl is None or self._closing:
+        if self._ssl is None or self._closing or self._said_goodbye:
             return
         self._ssl.write(data)
         self._raw.write(self._outgoing.read())
@@ -194,17 +195,28 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self.write(b"".join(list_of_data))
 
     def can_write_eof(self) -> bool:
+        """Not as an end that the peer can be asked to answer: many close both ways at a close_notify."""
         return False
+
+    def write_eof(self) -> None:
+        """Send close_notify, and FIN behind it; reading goes on (RFC 8446 6.1)."""
+        self._say_goodbye()
+        if not self._raw.is_closing():
+            self._raw.write_eof()
+
+    def _say_goodbye(self) -> None:
+        if self._ssl is not None and self._open and not self._said_goodbye:
+            self._said_goodbye = True
+            with contextlib.suppress(ssl.SSLError):  # the peer's close_notify is not waited for
+                self._ssl.unwrap()
+            self._flush()
 
     def close(self) -> None:
         """Send close_notify and close once everything is written."""
         if self._closing:
             return
         self._closing = True
-        if self._ssl is not None and self._open:
-            with contextlib.suppress(ssl.SSLError):  # the peer's close_notify is not waited for
-                self._ssl.unwrap()
-            self._flush()
+        self._say_goodbye()
         self._raw.close()
 
     def abort(self) -> None:
@@ -234,9 +246,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         return self._raw.get_write_buffer_size()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        # Encryption copies, so the pump's immediate-write mode (high = 0) has nothing to protect here.
-        if high != 0:
-            self._raw.set_write_buffer_limits(high, low)
+        self._raw.set_write_buffer_limits(high, low)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         if name == "ssl_object":

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import ssl
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ import pytest
 import trustme
 from websockets.sync.client import connect as websocket
 
+from bench.serving import until
 from fastproxy.server.control import ReloadFailed
 from tests.live.running import Gateway, Mock, MockOptions, mocking
 from tests.live.wire_client import Wire, http
@@ -228,3 +230,37 @@ def test_a_broken_certificate_keeps_the_old_one(ours: Certificates, mock: Mock, 
         with pytest.raises(ReloadFailed, match="refused"):
             gateway.reload()
         assert serial(gateway.port, ours) == before
+
+
+def test_an_early_413_over_tls_was_lost_to_a_reset(ours: Certificates, mock: Mock, tmp_path: Path) -> None:
+    cert, key = ours.issue("early", "localhost")
+    config = {"tls": {"cert": cert, "key": key}, "limits": {"max_body": "1MiB"}, "routes": [{"upstream": mock.url}]}
+    with (
+        Gateway(tmp_path, config=config) as gateway,
+        Wire.connect(gateway.port, context=ours.client()) as client,
+    ):
+        client.send(http("POST /echo HTTP/1.1\nhost: edge.test\ncontent-length: 40000000", os.urandom(400_000)))
+        client.send(os.urandom(400_000))  # on its way while the reply comes
+        head, _ = client.reply()
+        assert (head.status, head.get("connection")) == (413, "close")
+        assert client.rest() == b""
+
+
+def test_connections_in_their_handshake_were_not_counted(ours: Certificates, mock: Mock, tmp_path: Path) -> None:
+    cert, key = ours.issue("few", "localhost")
+    route = {"upstream": f"https://localhost:{mock.port}", "ca_file": ours.ca_file}
+    config = {"tls": {"cert": cert, "key": key}, "limits": {"max_connections": 4}, "routes": [route]}
+    with Gateway(tmp_path, config=config) as gateway, ExitStack() as stack:
+        silent = [stack.enter_context(Wire.connect(gateway.port)) for _ in range(4)]
+        with Wire.connect(gateway.port) as fifth:
+            assert fifth.rest() == b""
+        for one in silent:
+            one.sock.close()
+
+        def served() -> bool:
+            with suppress(OSError), Wire.connect(gateway.port, context=ours.client()) as client:
+                client.send(get("edge.test"))
+                return client.reply()[0].status == 200
+            return False
+
+        until(served)  # their places are free again
