@@ -15,6 +15,7 @@ from bench import traffic
 from fastproxy.wire.fields import SEEN_OFTEN
 from fastproxy.wire.reply_head import ReplyHead, parse_reply
 from fastproxy.wire.request_head import HeadLimits, RequestHead, parse_request, read_known
+from fastproxy.wire.stencil import Habit
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -58,6 +59,24 @@ def test_recognise_a_request_head(benchmark: BenchmarkFixture) -> None:
     head = benchmark(read)
     assert head is not None
     assert head.length == traffic.SHORT_BYTES
+
+
+def test_fit_a_stencil_to_a_request_head(benchmark: BenchmarkFixture) -> None:
+    """The way of a repeating client on the lane: the constant stretches compared as a whole, two values picked out."""
+    habit = Habit()
+    for head in HEADS[: SEEN_OFTEN + 4]:
+        habit.learn(head, lambda marked: marked)
+    stencil = habit.stencil
+    heads = itertools.cycle(HEADS)
+
+    def read() -> tuple[bytes, ...]:
+        match = stencil.match(next(heads))
+        assert match is not None
+        groups = match.groups()
+        assert groups[::2] == stencil.constants
+        return groups[1::2]
+
+    assert benchmark(read)[stencil.length_at] == b"%d" % traffic.SHORT_BYTES
 
 
 @pytest.mark.parametrize("varying", [False, True], ids=["same_head", "varying_heads"])

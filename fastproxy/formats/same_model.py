@@ -63,6 +63,11 @@ class SameModel:
             self._learn(body)
         return True
 
+    @property
+    def learnt(self) -> bool:
+        """Whether `asked_at` can say anything."""
+        return bool(self._opening or self._ending)
+
     def asked_at(self, address: int, data: bytes | memoryview, start: int) -> bool:
         """As `asked_by`, at a glance: False says nothing. `data` lies at `address`, and a NUL behind it."""
         opening, ending = self._opening, self._ending

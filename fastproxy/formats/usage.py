@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -83,12 +84,13 @@ def json_reader(wire_format: str) -> Callable[[bytes], Usage | None]:
     if decode is None:
         return partial(read_json, wire_format)
     name = b'"usageMetadata":' if wire_format == "gemini" else b'"usage":'
+    pick = attrgetter("usage_metadata" if wire_format == "gemini" else "usage")
 
     def read(body: bytes) -> Usage | None:
         at = body.rfind(name, -END_BYTES)
-        if at > 0:
+        if at > 0 and body[at - 1 : at] != b"\\":  # the quote of a name that ends so: "my \"usage"
             try:
-                counts = decode(b"{" + body[at:]).found()
+                counts: Counts | None = pick(decode(b"{" + body[at:]))
             except _UNREADABLE:
                 counts = None
             if counts is not None:

@@ -28,7 +28,7 @@ from fastproxy.gateway.settle import count, count_usage, make_record
 from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
 from fastproxy.wire.deadlines import NEVER
 from fastproxy.wire.inbound import AT_REPLY
-from fastproxy.wire.reply_head import STATUS_LINES, ReplyHead
+from fastproxy.wire.reply_head import MAX_REPLY_HEAD, STATUS_LINES, ReplyHead
 from fastproxy.wire.request_head import HeadLimits, read_known
 from fastproxy.wire.stencil import Habit, extra
 
@@ -41,8 +41,9 @@ if TYPE_CHECKING:
 
 # Statuses with a body that is framed as it says.
 _STATUS: Final = {b"%d" % code: code for code in range(200, 600) if code not in (204, 304)}
-# A request with one of these is decided anew each time.
+MAX_STRANGE: Final = 64  # requests of another kind, after which the lane gives way
 _ANY_SIZE: Final = HeadLimits(1 << 30, 1 << 30, 1 << 30)
+# A request with one of these is decided anew each time.
 _NEVER: Final = frozenset((b"via", b"max-forwards", b"x-forwarded-for", b"x-model-provider"))
 
 
@@ -69,8 +70,8 @@ class Lane:
 
     __slots__ = ("_auth", "_expires", "_habit", "_head_end", "_head_start", "_kept", "_max_body", "_max_head",
                  "_metered", "_model", "_outbound", "_read_usage", "_reading", "_repeatable", "_request_id",
-                 "_row", "_same", "_same_places", "_size", "_started", "attempt", "choices", "entry",
-                 "inbound", "key", "model", "operation", "table", "target", "world")  # fmt: skip
+                 "_row", "_same", "_same_places", "_size", "_started", "_strange", "attempt", "choices",
+                 "entry", "inbound", "key", "model", "operation", "table", "target", "world")  # fmt: skip
 
     def __init__(self, exchange: Exchange, attempt: Attempt, reading: Reading) -> None:
         head, inbound = exchange.head, exchange.inbound
@@ -88,10 +89,12 @@ class Lane:
         self._max_head = min(limits.max_head, limits.max_target)
         self._max_body = inbound.front.limits.max_body
         # The groups that must be as they were: the method, Host, Connection and every field that stops here, which
-        # includes the credentials; and the path, where it decided. This compares a client with itself, not with a key.
+        # includes the credentials; where they decided, path and content type. This compares a client with itself, not
+        # with a key.
         self.target = b"" if exchange.entry is EDGE else exchange.target
         places = [0] if exchange.entry is EDGE else [0, 1]
-        places += [place for name, place in reading.places.items() if name != b"content-length"]
+        varies = (b"content-length", b"content-type") if exchange.entry is EDGE else (b"content-length",)
+        places += [place for name, place in reading.places.items() if name not in varies]
         self._same_places = itemgetter(*places, 0)
         self._same: Any = self._same_places(head.groups)
         self._head_start = b"".join((head.method, b" ", attempt.prefix, self.target))
@@ -109,6 +112,7 @@ class Lane:
         self._request_id = b""
         self._outbound: Outbound | None = None
         self._started = 0
+        self._strange = 0
 
     def _constant_lines(self, host: bytes) -> bytes:
         """What `prepare` puts behind the client's own lines, as far as it is the same for every request."""
@@ -139,12 +143,14 @@ class Lane:
             outbound.transport.write(stencil.fill(values, data[start:]))
         else:
             outbound.transport.writelines((stencil.fill(values, b""), memoryview(data)[start:]))
-            if not self._repeatable:
+            if not self._repeatable and (self._model is None or self._model.learnt):
                 self.inbound.read_large(self.world.basin)
         return True
 
     def take_large(self, basin: Basin, size: int) -> bool:
         """As `take`, for a request of `size` bytes that lies in the basin and is sent from there."""
+        if self._repeatable:
+            return False
         self._started = perf_counter_ns()
         data, stencil = basin.hold(size), self._habit.stencil
         match = stencil.match(data)
@@ -164,6 +170,7 @@ class Lane:
         reading = self._reading
         match = reading.match(data)
         if match is None or self._same_places(groups := match.groups()) != self._same:
+            self._is_strange()
             return False
         start = match.end()
         digits = groups[reading.length_at] if reading.length_at >= 0 else b"0"
@@ -179,6 +186,12 @@ class Lane:
             outbound.transport.writelines((head, memoryview(data)[start:]))
         self._habit.learn(data[:start], self._rewrite)
         return True
+
+    def _is_strange(self) -> None:
+        """A client may turn to requests of another kind: they get a lane of their own."""
+        self._strange += 1
+        if self._strange == MAX_STRANGE or self.world.table is not self.table:
+            self.inbound.lane = None
 
     def _set_off(self, kept: bytes, size: int, start: int, digits: bytes) -> Outbound | None:
         """Be the exchange of a request with `size` bytes of body from `start` on; None if it may not pass, or not now.
@@ -246,7 +259,9 @@ class Lane:
 
     def _may_relay(self, status: int, data: bytes, start: int) -> bool:
         """Not without a body; and a stream, or what is compressed, is metered by the ordinary way."""
-        return len(data) > start and (not self._metered or status >= 300 or data.startswith(b"{", start))
+        if len(data) == start or start > MAX_REPLY_HEAD or self.inbound.front.draining:
+            return False
+        return not self._metered or status >= 300 or data.startswith(b"{", start)
 
     def _new_reply(self, outbound: Outbound, data: bytes) -> bool:
         """As `whole_reply`, for a head that is new in more than its values."""
@@ -261,6 +276,8 @@ class Lane:
         if status is None or groups[reading.length_at] != b"%d" % (len(data) - start):
             return False
         if reading.connection_at >= 0 and groups[reading.connection_at].lower() != b"keep-alive":
+            return False
+        if reading.request_id_at >= 0 and not groups[reading.request_id_at].strip(b" \t"):
             return False
         if not self._may_relay(status, data, start):
             return False
@@ -301,6 +318,7 @@ class Lane:
             count_usage(world, self.operation, usage)
         if self.world.log is not None:
             self._log(status, duration, body, usage)
+        self._kept = b""  # a connection that waits must not hold a prompt
         self.inbound.finish()
 
     def _log(self, status: int, duration: int, body: bytes, usage: Usage | None) -> None:
@@ -315,11 +333,11 @@ class Lane:
     # --- back to the ordinary way ---------------------------------------------------------------------------------
 
     def _ordinary(self) -> Exchange:
-        """The exchange that this would have been, waiting for the reply to what has been sent."""
+        """The exchange that this would have been, waiting for the reply to what has been sent. The lane stays."""
         outbound = self._outbound
         assert outbound is not None
         exchange = self._exchange()
-        self._kept, self._outbound, self.inbound.lane = b"", None, None
+        self._kept, self._outbound = b"", None
         outbound.waiter = exchange
         exchange.begin(serve(exchange, outbound))
         return exchange
@@ -346,6 +364,7 @@ class Lane:
         self._ordinary().reply_head(head)
 
     def reply_failed(self, error: UpstreamFailed) -> None:
+        self.inbound.lane = None
         self._ordinary().reply_failed(error)
 
     def reply_piece(self, piece: bytes, whole_chunks: bytes | None) -> None:
@@ -370,12 +389,15 @@ class Lane:
         raise AssertionError("a lane has its whole body")
 
     def client_failed(self, error: GatewayError) -> None:
+        self.inbound.lane = None
         self._ordinary().client_failed(error)
 
     def client_gone(self) -> None:
+        self.inbound.lane = None
         self._ordinary().client_gone()
 
     def client_half_closed(self) -> bool:
+        self.inbound.lane = None
         return self._ordinary().client_half_closed()
 
     def client_paused(self) -> None:

@@ -44,8 +44,7 @@ class Basin:
         return self.view[:size]
 
     def send(self, transport: asyncio.WriteTransport, head: bytes, start: int, size: int) -> None:
-        """Write `head` and the bytes from `start` to `size`."""
-        transport.set_write_buffer_limits(0)  # that is: write at once
+        """Write `head` and the bytes from `start` to `size`; uvloop writes at once."""
         body = ROOM_BYTES + start
         begin = body - len(head)
         if begin >= 0:

@@ -27,7 +27,7 @@ FIRST_EXTRA: Final = 100
 _START_OVER: Final = 64  # strange heads, after which they are the habit
 _GIVE_UP: Final = -100_000  # misses before the next try at a peer that changes everything
 _MARK: Final = re.compile(rb"\xff(\d+)\xff")
-_HOLE: Final = rb"(" + VALUE + rb")"
+_HOLE: Final = rb"([!-~\x80-\xff]" + VALUE + rb")"  # an empty value is a matter for the Reading
 
 Match = Callable[[bytes | memoryview], "re.Match[bytes] | None"]
 Rewrite = Callable[[bytes], "bytes | None"]
@@ -106,8 +106,10 @@ class Habit:
             if not self._head or self._misses % _START_OVER == 0:
                 self._head, self._holes = head, frozenset(_lengths(lines))
             return
-        self._head = head
-        self._holes |= {place for place, line in enumerate(lines) if line != before[place]}
+        holes = self._holes | {place for place, line in enumerate(lines) if line != before[place]}
+        if holes == self._holes and self.stencil is not NO_STENCIL:
+            return  # it was a value that no hole takes
+        self._head, self._holes = head, holes
         stencil = _cut(lines, self._holes, rewrite) if len(self._holes) <= MAX_HOLES else None
         if stencil is None:
             self._head, self._misses = b"", _GIVE_UP

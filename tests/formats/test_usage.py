@@ -7,10 +7,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastproxy.formats.usage import HEAD_BYTES, TAIL_MAX_BYTES, StreamUsage, Usage, read_json, read_tail
+from fastproxy.formats.usage import (
+    END_BYTES,
+    HEAD_BYTES,
+    TAIL_MAX_BYTES,
+    StreamUsage,
+    Usage,
+    json_reader,
+    read_json,
+    read_tail,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,12 +79,15 @@ WHOLE = [
 @pytest.mark.parametrize(("wire_format", "value", "usage"), WHOLE)
 def test_a_whole_body_is_read_exactly(wire_format: str, value: object, usage: Usage | None, indent: int | None) -> None:
     assert read_json(wire_format, json.dumps(value, indent=indent).encode()) == usage
+    for separators in ((",", ":"), (", ", ": "), (",", " :")):
+        assert json_reader(wire_format)(json.dumps(value, indent=indent, separators=separators).encode()) == usage
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[", b"\xff", b"null", b"{}", b"[" * 100_000, b'{"usage":' * 100_000])
 @pytest.mark.parametrize("wire_format", ["openai-chat", "anthropic", "gemini", "nobody"])
 def test_garbage_costs_nothing(wire_format: str, body: bytes) -> None:
     assert read_json(wire_format, body) is None
+    assert json_reader(wire_format)(body) is None
     assert read_tail(wire_format, body[-12_288:]) is None
     stream = StreamUsage(wire_format)
     stream.feed(body)
@@ -103,6 +115,96 @@ BIG = {"x": "a" * 300_000}
 )
 def test_a_large_body_is_read_from_its_end(wire_format: str, value: object, usage: Usage | None) -> None:
     assert read_json(wire_format, encode(value)) == usage
+    assert json_reader(wire_format)(encode(value)) == usage
+
+
+# --- replies read from their end first ------------------------------------------------------------------------------
+
+EVERY_FORMAT = ["openai-chat", "openai-responses", "openai", "anthropic", "gemini", "edge"]
+OK_COUNTS = [CHAT, RESPONSES, ANTHROPIC, GEMINI, {"total_input_tokens": 3}, {"total_tokens": 5}, {"input_tokens": "12"}]
+ODD_COUNTS = [{}, {"a": 1}, {"prompt_tokens": None}, {"usage": CHAT}, {"prompt_tokens": 2.0}, None]
+WRONG_COUNTS = [{"prompt_tokens": -1}, {"input_tokens": 0.5}, {"promptTokenCount": 1 << 50}, [], "usage", 3, True]
+LURES = [
+    TEXT, LURE, [LURE], {"a": LURE}, {"usage": None}, {"usageMetadata": GEMINI}, '"usage":', '"usage":{}}', "\\", '"',
+    '{"usage":{"prompt_tokens":1}}', "x" * END_BYTES, {"x": [{"usage": CHAT}, {"usageMetadata": GEMINI}]}, 1, "é", [],
+]  # fmt: skip
+HOLDERS = ["response", "message", "x_groq", "interaction"]
+PLAIN_NAMES = st.sampled_from(
+    ["id", "choices", "model", "x", "usages", "Usage", "usage ", "", "é", "{", "usageMetadata:", 'x"usage', '"usage":']
+)
+SPELLINGS: list[Callable[[str], str]] = [
+    json.dumps,
+    lambda text: json.dumps(text, ensure_ascii=False),
+    lambda text: json.dumps(text).replace("u", "\\u0075") if text.isascii() else json.dumps(text),
+]
+COLONS = st.sampled_from([":", ":", ": ", " :", " : ", ":\n", "\t:"])
+SPACES = st.sampled_from(["", "", " ", "\n ", "\r\n", "\t"])
+
+
+@st.composite
+def members(draw: st.DrawFn) -> tuple[str, str]:
+    """A name and a value as JSON; those that hold counts in some event have such a value as a reply would have."""
+    held = draw(st.sampled_from(["usage", "usage", "usageMetadata", *HOLDERS, "other", "other"]))
+    name = draw(PLAIN_NAMES) if held == "other" else held
+    value: object = draw(st.sampled_from([*LURES, *OK_COUNTS]))
+    if held in {"usage", "usageMetadata"}:
+        value = draw(st.sampled_from([*OK_COUNTS, *ODD_COUNTS]))
+    elif held != "other":
+        value = draw(st.sampled_from([None, {}, {"usage": None}, {"id": 1, "usage": draw(st.sampled_from(OK_COUNTS))}]))
+    compact = draw(st.booleans())
+    text = json.dumps(value, separators=(",", ":") if compact else None, ensure_ascii=draw(st.booleans()))
+    return draw(st.sampled_from(SPELLINGS))(name), text
+
+
+@st.composite
+def replies(draw: st.DrawFn) -> bytes:
+    """A JSON reply: counts first, last, between others, doubled, missing, null or useless, in any spelling."""
+    parts = []
+    for name, value in draw(st.lists(members(), max_size=6)):
+        parts.append(f"{draw(SPACES)}{name}{draw(COLONS)}{value}{draw(SPACES)}")
+    body = "{" + ",".join(parts) + "}"
+    body = draw(st.sampled_from([body, body, body, f"[{body}]", f"[{body},\n{body}]", f'{{"a":{body}}}']))
+    return (draw(SPACES) + body + draw(SPACES)).encode()
+
+
+FOUND = [  # each was once read otherwise from its end
+    ("openai-chat", b'{"say \\"usage":{"prompt_tokens":1}}'),
+    ("anthropic", b'{"id":"c","\\\\\\"usage":{"input_tokens":1,"output_tokens":2},"z":1}'),
+    ("gemini", b'{"x":1,"a \\"usageMetadata":{"promptTokenCount":1}}'),
+    ("gemini", b'{"usage":{"total_input_tokens":1},"usageMetadata":null,'
+               b'"interaction":{"usage":{"total_input_tokens":2}}}'),
+    ("openai-chat", b'{"response":{"usage" :{"prompt_tokens":1}},"usage":null,'
+                    b'"x_groq":{"usage" :{"prompt_tokens":2}}}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wire_format", "body"), FOUND)
+def test_a_reader_is_not_misled(wire_format: str, body: bytes) -> None:
+    json.loads(body)
+    assert json_reader(wire_format)(body) == read_json(wire_format, body)
+
+
+@pytest.mark.parametrize("wire_format", EVERY_FORMAT)
+@pytest.mark.parametrize("counts", [*WRONG_COUNTS, *ODD_COUNTS])
+@pytest.mark.parametrize("name", ["usage", "usageMetadata"])
+def test_a_reader_finds_nothing_in_nonsense(wire_format: str, counts: object, name: str) -> None:
+    for value in ({name: counts}, {"a": LURE, name: counts, "z": 1}, {"a": TEXT, name: counts, "z": [LURE]}):
+        body = json.dumps(value, separators=(",", ":")).encode()
+        assert json_reader(wire_format)(body) == read_json(wire_format, body)
+
+
+@pytest.mark.parametrize("behind", [0, END_BYTES - 120, END_BYTES, END_BYTES + 120, 3 * END_BYTES])
+def test_a_reader_finds_counts_however_far_from_the_end(behind: int) -> None:
+    body = b'{"text":"%b","usage":%b,"z":"%b"}' % (b"t" * 5_000, encode(CHAT), b"z" * behind)
+    assert json_reader("openai-chat")(body) == ALL
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.data())
+def test_a_reader_says_what_reading_it_whole_says(data: st.DataObject) -> None:
+    wire_format = data.draw(st.sampled_from(EVERY_FORMAT))
+    body = data.draw(replies())
+    assert json_reader(wire_format)(body) == read_json(wire_format, body)
 
 
 # --- streams -----------------------------------------------------------------------------------------------------
