@@ -1,4 +1,4 @@
-"""The command line: `fastproxy serve | check | status | reload | mock`. The only file that wires the planes
+"""The command line: `fastproxy serve | check | status | reload | mock | bench`. The only file that wires the planes
 together."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_UNIX_PATH: Final = 100  # a socket's path must fit into 108 bytes
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser()
+    parser = _parser(arguments)
     args = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace, list[str]], int] = args.run
     try:
@@ -47,7 +47,7 @@ def _complain(text: str, code: int) -> int:
     return int(code)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     from fastproxy.loadtest import mock
 
     parser = argparse.ArgumentParser(
@@ -74,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("mock", help="a mock provider that speaks the four formats")
     mock.add_arguments(command)
     command.set_defaults(run=lambda args, _: mock.main(args))
+    command = commands.add_parser("bench", help="load a server and measure it; `bench report A.json [B.json]`")
+    if arguments[:1] == ["bench"]:  # what `serve` loads here, its workers inherit
+        from fastproxy.loadtest.load import options
+
+        options.add_arguments(command)
+    command.set_defaults(run=_bench)
     return parser
 
 
@@ -132,6 +138,12 @@ def _status(args: argparse.Namespace, _: list[str]) -> int:
         return _complain(str(error), ExitCode.UNEXPECTED)
     sys.stdout.write((json.dumps(found) if args.json else render(found)) + "\n")
     return 0
+
+
+def _bench(args: argparse.Namespace, arguments: list[str]) -> int:
+    from fastproxy.loadtest.load.command import main as run_bench
+
+    return run_bench(args, ["fastproxy", *arguments], os.environ)
 
 
 def _reload(args: argparse.Namespace, _: list[str]) -> int:

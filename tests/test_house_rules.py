@@ -19,7 +19,12 @@ MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
 VAGUE = re.compile(r"(utils?|helpers?|common|base|manager|misc|handlers?)\.py")
 READS_ENVIRONMENT = {"fastproxy/config/assemble.py", "fastproxy/__main__.py"}
-STARTS_TASKS = ("fastproxy/server/worker.py", "fastproxy/server/doorways.py", "fastproxy/wire/")
+STARTS_TASKS = (
+    "fastproxy/loadtest/load/dialer.py",
+    "fastproxy/server/doorways.py",
+    "fastproxy/server/worker.py",
+    "fastproxy/wire/",
+)
 # written in halves, or this file would name what it forbids
 PLACE_HALVES = (
     ("/wor", "k/"),

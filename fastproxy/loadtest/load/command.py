@@ -1,0 +1,121 @@
+"""`fastproxy bench`: from the command line to the reports, and the exit code.
+
+0  measured, and no threshold crossed        3  nothing came back right
+1  a threshold of --fail-if was crossed      2  a bad option, scenario or recording
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastproxy.errors import ConfigError
+from fastproxy.loadtest.load import options, run
+from fastproxy.loadtest.load.lane import LaneFailed
+from fastproxy.loadtest.load.masking import masked_command
+from fastproxy.loadtest.load.threshold import Threshold, ThresholdError, judge, parse
+from fastproxy.loadtest.load.watched import WatchFailed
+from fastproxy.loadtest.reports import diff, files, html, summary
+from fastproxy.loadtest.reports.live import LiveView
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from fastproxy.loadtest.load.shapes import Plan, Run, Tally
+
+OK, CROSSED, BAD_INPUT, NO_ANSWER = range(4)
+
+
+def main(args: argparse.Namespace, command: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run `fastproxy bench`; what is wrong with the input is said on stderr."""
+    try:
+        if args.url == "report":
+            return _report(args.reports)
+        plan = options.plan_from(args, environ)
+        thresholds = [parse(text) for text in args.fail_if]
+        return _bench(args, plan, thresholds, masked_command(command))
+    except (options.OptionError, ThresholdError, ConfigError, files.ReportError) as error:
+        return _complain(str(error), BAD_INPUT)
+    except (LaneFailed, WatchFailed) as error:
+        return _complain(str(error), NO_ANSWER)
+
+
+def _complain(text: str, code: int) -> int:
+    sys.stderr.write(f"fastproxy bench: {text}\n")
+    return code
+
+
+def _report(paths: Sequence[str]) -> int:
+    """`fastproxy bench report A.json [B.json]`."""
+    runs = [files.read_json(Path(path)) for path in paths]
+    sys.stdout.write(summary.summary(runs[0]) if len(runs) == 1 else diff.diff(runs[0], runs[1]))
+    return OK
+
+
+def _bench(args: argparse.Namespace, plan: Plan, thresholds: Sequence[Threshold], command: list[str]) -> int:
+    processes = args.processes or max(1, run.cpus() - 1)
+    title = f"fastproxy bench {args.url}"
+    view = None if args.quiet else LiveView(title, _seconds(args, plan), count=plan.count)
+
+    def seen(name: str, tally: Tally) -> None:
+        if view is not None:
+            view.update(tally, name)
+
+    try:
+        made = _measure(args, plan, run.Crew(processes, seen), command)
+    finally:
+        if view is not None:
+            view.stop()
+    crossed = _judge(made, thresholds)
+    _write(args, made)
+    if not any(series.tally.done for series in made.series):
+        return NO_ANSWER
+    return CROSSED if crossed else OK
+
+
+def _seconds(args: argparse.Namespace, plan: Plan) -> float:
+    """What the progress bar counts to; 0 where a count or a search decides."""
+    if plan.count or args.frontier:
+        return 0.0
+    lanes = 2 * args.pairs if args.compare else 1
+    return lanes * (plan.warm_s + sum(stage.seconds for stage in plan.stages))
+
+
+def _measure(args: argparse.Namespace, plan: Plan, crew: run.Crew, command: list[str]) -> Run:
+    first = run.Target("A" if args.compare else "target", args.url, args.pid)
+    shown = options.shown(plan)
+    if args.compare:
+        second = run.Target("B", args.compare, args.pid_b)
+        series, ratios = run.compare(plan, (first, second), crew, args.pairs)
+        made = run.new_run(command, shown, series)
+        made.ratios = ratios
+    elif args.frontier:
+        series, frontier = run.explore(plan, first, crew, args.probe)
+        made = run.new_run(command, shown, series)
+        made.frontier = frontier
+    else:
+        made = run.new_run(command, shown, run.measure(plan, first, crew))
+    return made
+
+
+def _judge(made: Run, thresholds: Sequence[Threshold]) -> bool:
+    """Whether a threshold was crossed; by the last target, which is the one under test when two are compared."""
+    verdicts = [judge(threshold, made.series[-1]) for threshold in thresholds]
+    made.verdicts = [text for _, text in verdicts]
+    return any(failed for failed, _ in verdicts)
+
+
+def _write(args: argparse.Namespace, made: Run) -> None:
+    if not args.quiet:
+        sys.stdout.write(summary.summary(made))
+    for path, text in (
+        (args.html, html.html),
+        (args.csv, files.csv),
+        (args.markdown, summary.markdown),
+    ):
+        if path:
+            Path(path).write_text(text(made), encoding="utf-8")
+    if args.json:
+        files.write_json(made, Path(args.json))

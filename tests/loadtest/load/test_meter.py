@@ -1,0 +1,77 @@
+"""What the meter is told comes out of its tally, in the right second and only once the warm-up is over."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastproxy.loadtest.load.histogram import percentile, total
+from fastproxy.loadtest.load.meter import Meter
+
+S = 1_000_000_000
+MS = 1_000_000
+
+
+@pytest.fixture
+def meter() -> Meter:
+    made = Meter(start=100 * S, measured_from=101 * S)
+    made.begin(101 * S)
+    return made
+
+
+def test_a_reply_is_counted_by_name_and_second(meter: Meter) -> None:
+    latencies = meter.of_request("one")
+    meter.right(latencies, 20 * MS, 10 * MS, 101 * S + 20 * MS)
+    meter.right(meter.of_request("two"), 30 * MS, 30 * MS, 103 * S + 30 * MS)
+    tally = meter.tally(104 * S)
+    assert (tally.done, total(tally.latency), total(tally.service)) == (2, 2, 2)
+    assert percentile(tally.by_request["one"], 0.5) == pytest.approx(20_000, rel=0.01)
+    assert percentile(tally.by_request["two"], 0.5) == pytest.approx(30_000, rel=0.01)
+    assert percentile(tally.service, 0.1) == pytest.approx(10_000, rel=0.01)
+    assert [(second.at, second.done) for second in tally.seconds] == [(1, 1), (3, 1)]
+    assert tally.wall == 3_000_000
+    assert meter.last == 103 * S + 30 * MS
+
+
+def test_errors_and_bytes_belong_to_their_second(meter: Meter) -> None:
+    meter.bytes_in += 10
+    meter.wrong("reset", "x" * 300, 101 * S)
+    meter.turn(102 * S)
+    meter.bytes_in += 5
+    meter.wrong("reset", "another", 102 * S + 1)
+    tally = meter.tally(103 * S)
+    assert tally.errors == {"reset": 2}
+    assert tally.error_examples == {"reset": "x" * 200}
+    assert [(second.at, second.errors, second.bytes_in) for second in tally.seconds] == [(1, 1, 10), (2, 1, 5)]
+
+
+def test_content_gives_first_token_and_gaps(meter: Meter) -> None:
+    intended, first = 101 * S, 101 * S + 200 * MS
+    meter.content(intended, 0, first, 1)
+    meter.content(intended, first, first + 50 * MS, 3)
+    tally = meter.tally(102 * S)
+    assert percentile(tally.first_token, 0.5) == pytest.approx(200_000, rel=0.01)
+    assert total(tally.gap) == 3
+    assert tally.gap[0] == 2, "events that came together have no time between them"
+    assert percentile(tally.gap, 1) == pytest.approx(50_000, rel=0.01)
+
+
+def test_an_interim_report_brings_only_the_latest_seconds(meter: Meter) -> None:
+    latencies = meter.of_request("one")
+    for second in range(101, 111):
+        meter.right(latencies, MS, MS, second * S)
+    assert [second.at for second in meter.tally(111 * S, whole=False).seconds] == [8, 9, 10]
+    assert len(meter.tally(111 * S).seconds) == 10
+
+
+def test_what_was_meant_for_the_warm_up_is_no_failure() -> None:
+    meter = Meter(start=0, measured_from=S)
+    meter.refused("connect", "no", intended=S - 1, now=2 * S)
+    assert (meter.sent, meter.tally(2 * S).errors) == (0, {})
+    meter.begin(S)
+    meter.refused("connect", "no", intended=S, now=2 * S)
+    assert (meter.sent, meter.tally(2 * S).errors) == (1, {"connect": 1})
+
+
+def test_before_it_begins_there_is_nothing() -> None:
+    tally = Meter(start=0, measured_from=S).tally(S // 2)
+    assert (tally.wall, tally.cpu, tally.seconds, tally.started_ns) == (0, 0, [], 0)
