@@ -1,5 +1,5 @@
 # make run    the gateway with a built-in demo provider      make test   all tests
-# make check  format, lint, types, layers                    make bench  side by side with nginx
+# make check  format, lint, types, layers                    make bench  side by side with nginx and the other peers
 # Everything happens in $(VENV); PYTHON=/path/to/python chooses the interpreter (>= 3.11).
 
 VENV ?= .venv
@@ -9,8 +9,9 @@ export PYTHON
 PIP := $(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TESTS ?= tests
 FLAGS ?=
+PEERS := nginx wrk haproxy caddy nodejs npm
 
-.PHONY: run install dev test test-313 check format bench bench-quick bench-micro soak constraints docker docker-lint clean
+.PHONY: run install dev test test-313 check format bench bench-quick bench-gate bench-micro soak constraints docker docker-lint clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
@@ -20,7 +21,7 @@ install: $(VENV)/.installed
 dev: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev
-	@.ci/packages strace
+	@.ci/packages chromium strace
 	$(RUN)/pytest -q -n 2 $(TESTS) $(FLAGS)
 
 # the other supported Python, where it is present
@@ -38,17 +39,23 @@ format: $(VENV)/.installed-dev
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
 
-# FLAGS="--only edge_1k --pairs 7 --seconds 5"; bench/README.md explains the table
+# FLAGS="--only edge_1k --pairs 7 --seconds 5"; bench/README.md explains the tables
 bench: $(VENV)/.installed-dev
-	@.ci/packages nginx wrk
+	@.ci/packages $(PEERS)
 	$(RUN)/python -m bench.compare $(FLAGS)
 
 bench-quick: $(VENV)/.installed-dev
-	@.ci/packages nginx wrk
+	@.ci/packages $(PEERS)
 	$(RUN)/python -m bench.compare --quick $(FLAGS)
 
+# the ratios to nginx against bench/baseline.json; FLAGS=--save writes it
+bench-gate: $(VENV)/.installed-dev
+	@.ci/packages nginx wrk
+	$(RUN)/python -m bench.gate $(FLAGS)
+
+# single functions against bench/micro/baseline.json; FLAGS=--save writes it
 bench-micro: $(VENV)/.installed-dev
-	$(RUN)/pytest -q bench/micro -o addopts=--import-mode=importlib $(FLAGS)
+	$(RUN)/python -m bench.micro_baseline $(FLAGS)
 
 soak: $(VENV)/.installed-dev
 	@.ci/packages nginx wrk
@@ -80,5 +87,5 @@ docker-lint: $(VENV)/.installed-dev
 	$(RUN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 
 clean:
-	rm -rf $(VENV) .venv-313 .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks dist build
+	rm -rf $(VENV) .venv-313 .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .bench dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,9 +1,8 @@
-"""fastproxy beside nginx on one core: `python -m bench.compare [--quick] [--only CASE] [--pairs N] [--seconds S]`.
+"""The standing comparison: `python -m bench.compare [--quick] [--only CASE] [--peers a,b] [--pairs N] [--seconds S]`.
 
-For every case both proxies are started once, warmed, and measured in turns (A B, B A, A B …) against the same upstream,
-so that a slow minute of the machine hits both. The ratio is taken inside each pair; the table shows the median of the
-pairs' ratios. `--calibrate` compares nginx with a second nginx: what it shows beside 1.00 is the noise of the machine.
-Idle memory is measured on fresh processes, because memory once used is seldom given back.
+fastproxy beside nginx, HAProxy, Caddy, Envoy, Portkey and LiteLLM, each on one core, against one upstream: per case all
+are started, warmed and measured in turns. Ratios are taken to nginx inside each turn; the tables show the median of the
+turns' ratios. `--calibrate` compares nginx with a second nginx: what it shows beside 1.00 is the noise of the machine.
 """
 
 from __future__ import annotations
@@ -11,91 +10,78 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from bench import cpu, processes, report, targets
-from bench.cases import CASES, Case, Kind, Scripts, lane, write_scripts
-from bench.targets import Job, Target
+from bench import charts, configs, course, processes, report, table
+from bench.cases import CASES, Case, Quick
+from bench.course import Terms
+from bench.peers import registry
 
-WARM_S = 1.0
 MAX_CALM_LOAD = 0.5
+QUICK = Terms(pairs=3, seconds=1.0)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the chosen cases. Returns 0 when all ran without an error; bars are reported, not enforced: noise is real."""
     options = _options(arguments)
-    chosen = [case for case in CASES if not options.only or case.name in options.only]
-    facts = report.machine()
+    chosen = chosen_cases(options.only, quick=options.quick)
+    terms = QUICK if options.quick else Terms(options.pairs, options.seconds, options.calibrate)
+    wanted = registry.by_name(options.peers.split(",")) if options.peers is not None else registry.ALL
+    there, peers = registry.prepare(wanted)
+    facts = report.machine() | {"nginx": peers["nginx"].get("version", "")}
     if facts["load_average_at_start"] > MAX_CALM_LOAD or facts["cpus"] < 2:
         print("this machine is busy or has one CPU: do not trust the figures", file=sys.stderr)
     results: list[report.Result] = []
+    texts: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="fastproxy-bench-") as name:
-        folder = Path(name)
-        processes.write_certificates(folder)
-        scripts = write_scripts(folder)
         for case in chosen:
             print(f"{case.title} …", file=sys.stderr, flush=True)
+            some = registry.PAIR if options.quick and case.quick is not Quick.ALL else there
             try:
-                results.append(run(case, folder, scripts, options))
+                results.append(
+                    course.run(case, registry.able(some, unified=case.unified), Path(name) / case.name, terms)
+                )
             except processes.RunFailed as error:
                 print(f"{case.name} FAILED: {error}", file=sys.stderr)
-        configs = {path.name: path.read_text() for path in folder.glob("*.conf")} | {
-            path.name: path.read_text() for path in folder.glob("*.yaml")
-        }
-    print(report.table(results))
-    settings = {"pairs": options.pairs, "seconds": options.seconds, "calibrate": options.calibrate}
-    print(f"\n{report.write(results, facts, settings, configs)}", file=sys.stderr)
-    failed = len(results) < len(chosen) or any(result["verdict"] == "ERRORS" for result in results)
-    return int(failed)
+            configs.collect(Path(name) / case.name, texts)
+    publish(results, facts, {"settings": _settings(terms, quick=options.quick), "peers": peers, "configs": texts})
+    return int(len(results) < len(chosen) or any(result["verdict"] == "ERRORS" for result in results))
 
 
-def run(case: Case, folder: Path, scripts: Scripts, options: argparse.Namespace) -> report.Result:
-    """Measure one case in pairs."""
-    with ExitStack() as stack:
-        upstream = stack.enter_context(targets.upstream(folder, tls=case.upstream_tls))
-        job = Job(upstream.port, case.upstream_tls, case.client_tls, case.unified)
-        if case.kind is Kind.IDLE:
-            return _idle(case, folder, scripts, job, options)
-        pair = [stack.enter_context(start) for start in _starts(folder, job, options)]
-        direct = [replace(upstream, name="direct")] if case.kind is Kind.ALONE else []
-        lanes: report.Lanes = {target.name: [] for target in (*direct, *pair)}
-        for target in pair:
-            lane(case, target, scripts, WARM_S)
-        for turn in range(options.pairs):
-            for target in (*direct, *(pair if turn % 2 == 0 else reversed(pair))):
-                lanes[target.name].append(lane(case, target, scripts, options.seconds))
-    return report.result_of(case, lanes, {})
+def chosen_cases(only: list[str] | None, *, quick: bool) -> list[Case]:
+    """The named cases; without names all of them, or those of the quick run."""
+    if only:
+        return [case for case in CASES if case.name in only]
+    return [case for case in CASES if not quick or case.quick is not Quick.NO]
 
 
-def _starts(folder: Path, job: Job, options: argparse.Namespace) -> list[AbstractContextManager[Target]]:
-    second = targets.nginx(folder, job, "nginx_again") if options.calibrate else targets.fastproxy(folder, job)
-    return [targets.nginx(folder, job), second]
+def publish(results: list[report.Result], facts: dict[str, Any], more: dict[str, Any]) -> None:
+    """The tables on standard output; the JSON file, and a folder beside it with the tables and the charts."""
+    path = report.write(results, facts, more)
+    text = table.whole(results, facts, more["peers"])
+    folder = path.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    (folder / "tables.md").write_text(text, encoding="utf-8")
+    for name, drawing in charts.of_results(results).items():
+        (folder / f"{name}.svg").write_text(drawing, encoding="utf-8")
+    print(text)
+    print(f"\n{path}\n{folder}/", file=sys.stderr)
 
 
-def _idle(case: Case, folder: Path, scripts: Scripts, job: Job, options: argparse.Namespace) -> report.Result:
-    """One fresh process per lane, and its own memory before the streams as the base."""
-    lanes: report.Lanes = {}
-    base: dict[str, int] = {}
-    for start in _starts(folder, job, options):
-        with start as target:
-            base[target.name] = cpu.pss_bytes(target.pid)
-            lanes[target.name] = [lane(case, target, scripts, options.seconds)]
-    return report.result_of(case, lanes, base)
+def _settings(terms: Terms, *, quick: bool) -> dict[str, Any]:
+    return {"pairs": terms.pairs, "seconds": terms.seconds, "calibrate": terms.calibrate, "quick": quick}
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__)
     parser.add_argument("--only", action="append", choices=[case.name for case in CASES], help="repeatable")
+    parser.add_argument("--peers", help="comma-separated; nginx and fastproxy always run; '' for these two alone")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of one lane")
-    parser.add_argument("--quick", action="store_true", help="3 pairs of 2 s: a look, not a measurement")
+    parser.add_argument("--quick", action="store_true", help="some cases, 3 turns of 1 s: a look, not a measurement")
     parser.add_argument("--calibrate", action="store_true", help="nginx against nginx: must be about 1.00")
-    options = parser.parse_args(arguments)
-    if options.quick:
-        options.pairs, options.seconds = 3, 2.0
-    return options
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

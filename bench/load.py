@@ -1,8 +1,9 @@
 """One lane of requests: wrk against a port for some seconds, with a new random traceparent in every request.
 
 wrk stays the judge because it is not ours. Its script prepares 4,096 whole requests before the clock starts (joining
-40 KB per request made wrk the bottleneck: 21,000 requests/s instead of 42,000) and sends them in turn, so that no proxy
-can live off a memo of whole heads, which real traffic would never hit.
+40 KB per request made wrk the bottleneck: 21,000 requests/s instead of 42,000; of huge ones as many as fit into
+SCRIPT_BYTES) and sends them in turn, so that no proxy can live off a memo of whole heads, which real traffic would
+never hit.
 """
 
 from __future__ import annotations
@@ -17,19 +18,23 @@ from bench import cpu, processes, traffic
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bench.peers.peer import Fields
     from bench.targets import Target
+
+REQUESTS = 4096
+SCRIPT_BYTES = 170_000_000
 
 _SCRIPT = """\
 local before, after = %s, %s
 local requests, at = {}, 0
 math.randomseed(os.time())
-for i = 1, 4096 do
+for i = 1, %d do
   local id = ""
   for _ = 1, 6 do id = id .. string.format("%%08x", math.random(0, 0x7fffffff)) end
   requests[i] = before .. "traceparent: 00-" .. id:sub(1, 32) .. "-" .. id:sub(33, 48) .. "-01\\r\\n" .. after
 end
 function request()
-  at = at %% 4096 + 1
+  at = at %% #requests + 1
   return requests[at]
 end
 function done(summary, latency)
@@ -53,10 +58,29 @@ class Lane:
     errors: int
 
 
-def write_script(path: Path, body: bytes) -> None:
-    fields = "".join(f"{name}: {value}\r\n" for name, value in traffic.client_fields(len(body)))
+class Scripts:
+    """The wrk scripts of a run, written when first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._written: dict[tuple[str, Fields, bool], Path] = {}
+
+    def of(self, body: str, fields: Fields = (), *, close: bool = False) -> Path:
+        """The script that sends this body of traffic.bodies(); with `close`, a new connection for each request."""
+        known = (body, fields, close)
+        if known not in self._written:
+            path = self._folder / f"{body}-{len(self._written)}.lua"
+            closing = (("Connection", "close"),) if close else ()
+            write_script(path, traffic.bodies()[body], (*fields, *closing))
+            self._written[known] = path
+        return self._written[known]
+
+
+def write_script(path: Path, body: bytes, more: Fields = ()) -> None:
+    fields = "".join(f"{name}: {value}\r\n" for name, value in (*traffic.client_fields(len(body)), *more))
     before = f"POST {traffic.PATH} HTTP/1.1\r\n{fields}".encode()
-    path.write_text(_SCRIPT % (_lua(before), _lua(b"\r\n" + body)), encoding="ascii")
+    count = min(REQUESTS, SCRIPT_BYTES // len(body))
+    path.write_text(_SCRIPT % (_lua(before), _lua(b"\r\n" + body), count), encoding="ascii")
 
 
 def _lua(data: bytes) -> str:
@@ -66,7 +90,7 @@ def _lua(data: bytes) -> str:
 
 
 def run(target: Target, script: Path, seconds: float, connections: int = 64, scheme: str = "http") -> Lane:
-    """Load the target and return what it showed. Raises: CalledProcessError when wrk fails."""
+    """Load the target and return what it showed. Raises: SubprocessError when wrk fails, RunFailed without a reply."""
     url = f"{scheme}://127.0.0.1:{target.port}{traffic.PATH}"
     command = [
         processes.need("wrk"),
@@ -83,11 +107,13 @@ def run(target: Target, script: Path, seconds: float, connections: int = 64, sch
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60)
     spent_us = (cpu.cpu_ns(target.pid) - before) / 1000
     seen = json.loads(done.stdout[done.stdout.rindex('{"requests"') :])
+    if not seen["requests"]:
+        raise processes.RunFailed(f"no reply came through {target.name} in {seconds:.0f} s")
     return Lane(
         rate=seen["requests"] / seen["us"] * 1e6,
         p50_us=seen["p50_us"],
         p99_us=seen["p99_us"],
-        cpu_us=spent_us / max(seen["requests"], 1),
+        cpu_us=spent_us / seen["requests"],
         busy=spent_us / seen["us"],
         errors=seen["errors"],
     )

@@ -1,18 +1,21 @@
 """Starts, pins, awaits and stops the programs of a measurement, and gives them a scratch folder with certificates.
 
 The load and the upstream share LOAD_CPU; the proxy under test has PROXY_CPU for itself. On a machine with one usable
-CPU everything shares it and the ratios mean little; the report then says so.
+CPU everything shares it and the ratios mean little; the report then says so. Only the scaling case, which needs four,
+places things otherwise.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import trustme
@@ -20,13 +23,26 @@ import trustme
 from bench import cpu
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 USABLE = sorted(os.sched_getaffinity(0))
 LOAD_CPU, PROXY_CPU = USABLE[0], USABLE[-1]
 START_S = 15.0
 STOP_S = 5.0
+SPARE_FILES = 500  # what a proxy opens besides its sockets
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a program runs, what its environment has besides ours, and how long it may take to listen."""
+
+    cpus: tuple[int, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    start_s: float = START_S
+
+
+ON_PROXY_CPU, ON_LOAD_CPU = Place((PROXY_CPU,)), Place((LOAD_CPU,))
 
 
 class RunFailed(RuntimeError):
@@ -47,25 +63,34 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def open_files() -> int:
+    """Raise our limit of open files as far as it goes (what we start inherits it), and return it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
 @contextmanager
-def running(command: list[str], core: int, port: int, log: Path) -> Iterator[int]:
-    """Run a server pinned to a CPU until the block ends; yields its process id once the port accepts."""
+def running(command: list[str], place: Place, port: int, log: Path) -> Iterator[int]:
+    """Run a server pinned to its place until the block ends; yields its process id once the port accepts."""
+    environment = {**os.environ, **place.environment}
+    pin = pinned(command, *place.cpus)
     with log.open("ab") as output:
-        process = subprocess.Popen(pinned(command, core), stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(pin, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment)
     try:
-        _await_port(process, port, log)
+        _await_port(process, port, log, place.start_s)
         yield process.pid
     finally:
         _stop(process)
 
 
-def pinned(command: list[str], core: int) -> list[str]:
+def pinned(command: list[str], *cpus: int) -> list[str]:
     """taskset replaces itself by the command, so the process id is the command's."""
-    return ["taskset", "--cpu-list", str(core), *command]
+    return ["taskset", "--cpu-list", ",".join(map(str, cpus)), *command]
 
 
-def _await_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    end = time.monotonic() + START_S
+def _await_port(process: subprocess.Popen[bytes], port: int, log: Path, start_s: float) -> None:
+    end = time.monotonic() + start_s
     while time.monotonic() < end:
         if process.poll() is not None:
             break
@@ -75,7 +100,8 @@ def _await_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
             time.sleep(0.02)
         else:
             return
-    raise RunFailed(f"{process.args!r} does not listen on {port}:\n{log.read_text(errors='replace')[-2000:]}")
+    last = log.read_text(errors="replace").strip().splitlines()[-3:]
+    raise RunFailed(f"does not listen; it said: {' / '.join(last)[-600:]}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -91,10 +117,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def write_certificates(folder: Path) -> None:
-    """ca.pem, cert.pem and key.pem (P-256) for localhost."""
+    """ca.pem, cert.pem and key.pem (P-256) for localhost; bundle.pem is the last two in one file."""
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost", "127.0.0.1")
     authority.cert_pem.write_to_path(folder / "ca.pem")
     certificate.private_key_pem.write_to_path(folder / "key.pem")
     for number, blob in enumerate(certificate.cert_chain_pems):
         blob.write_to_path(folder / "cert.pem", append=number > 0)
+    bundle = (folder / "cert.pem").read_bytes() + (folder / "key.pem").read_bytes()
+    (folder / "bundle.pem").write_bytes(bundle)

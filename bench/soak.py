@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from bench import cpu, load, processes, streams, targets
-from bench.cases import Scripts, write_scripts
+from bench.load import Scripts
+from bench.peers import registry
 from bench.targets import Job, Target
 
 TURN_S = 10.0
@@ -33,10 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="fastproxy-soak-") as name:
         folder = Path(name)
-        scripts = write_scripts(folder)
+        scripts = Scripts(folder)
         with targets.upstream(folder) as upstream:
             job = Job(upstream.port, unified=options.job == "unified")
-            with targets.fastproxy(folder, job) as target:
+            with targets.started(registry.FASTPROXY, folder, job) as target:
                 return soak(target, scripts, options.minutes * 60)
 
 
@@ -64,7 +65,7 @@ def soak(target: Target, scripts: Scripts, seconds: float) -> int:
 def turn(target: Target, scripts: Scripts, kind: str, seconds: float) -> load.Lane | streams.StreamLane:
     if kind == "streams":
         return streams.measure(target, STREAMS, seconds)
-    return load.run(target, scripts[kind], max(seconds, 1.0))
+    return load.run(target, scripts.of(kind), max(seconds, 1.0))
 
 
 def is_flat(values: list[int], growth: float, slack: int) -> bool:

@@ -1,8 +1,10 @@
-"""The reader of many event streams: `python -m bench.streams PORT STREAMS SECONDS busy|idle`.
+"""The reader of many event streams: `python -m bench.streams PORT STREAMS SECONDS busy|idle [FIELDS]`.
 
 Opens the streams, prints `begin` once every one of them has had an event, reads for SECONDS, prints `end` and a JSON
-line with the events and the delay between sending and reading (every eighth event is timed). The parent reads CPU
-time and memory of the proxy between the two words. `measure` is the parent's side.
+line with the events and the delay between sending and reading (every eighth event is timed). While it reads, one more
+client asks again and again on a kept connection for a stream of one event: from its request to that event is the time
+to the first token under this load. The parent reads CPU time and memory of the proxy between the two words. `measure`
+is the parent's side. FIELDS: JSON list of header fields that this proxy's clients send besides the usual ones.
 """
 
 from __future__ import annotations
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
 OPEN_TOGETHER = 50  # connections opened at once: a listen queue is not what is measured here
 TIMED_EVERY = 8
 SETTLE_S = 1.0
+PAUSE_S = 0.01
+OPEN_S = 20.0
+OPENED_PER_S = 200  # at least; a proxy that opens streams more slowly has failed
 MARK = traffic.SENT_AT
+LAST_CHUNK = b"0\r\n\r\n"  # often a read of its own; a head may end so too, an event does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class StreamLane:
     busy: float
     errors: int
     pss_bytes: int
+    first_p50_us: float = 0.0
+    first_p99_us: float = 0.0
 
 
 class Tally:
@@ -50,6 +58,7 @@ class Tally:
         self.opened = 0
         self.cut = 0
         self.delays: list[int] = []
+        self.firsts: list[int] = []
 
 
 class Reader(asyncio.Protocol):
@@ -69,6 +78,8 @@ class Reader(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         tally = self._tally
         events = data.count(MARK)
+        if self._started and data.endswith(LAST_CHUNK):
+            tally.cut += 1  # no stream of ours ends by itself
         if events and not self._started:
             self._started = True
             tally.opened += 1
@@ -79,11 +90,42 @@ class Reader(asyncio.Protocol):
                 tally.delays.append(time.monotonic_ns() - int(data[at : at + 20]))
 
 
-async def read(port: int, streams: int, seconds: float, kind: str) -> dict[str, Any]:
+class FirstToken(asyncio.Protocol):
+    """Asks for a stream of one event, times it, waits until the stream has ended, asks again."""
+
+    def __init__(self, request: bytes, tally: Tally) -> None:
+        self._request = request
+        self._tally = tally
+        self._asked = 0
+        self._seen = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._ask()
+
+    def _ask(self) -> None:
+        if not self._transport.is_closing():
+            self._seen = False
+            self._asked = time.monotonic_ns()
+            self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._seen and MARK in data:
+            self._seen = True
+            self._tally.firsts.append(time.monotonic_ns() - self._asked)
+        if self._seen and data.endswith(LAST_CHUNK):
+            asyncio.get_running_loop().call_later(PAUSE_S, self._ask)
+
+
+def request_for(user: str, fields: list[list[str]]) -> bytes:
+    body = traffic.stream_body(user)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in [*traffic.client_fields(len(body)), *fields])
+    return f"POST {traffic.PATH} HTTP/1.1\r\n{lines}\r\n".encode() + body
+
+
+async def read(port: int, streams: int, seconds: float, kind: str, fields: list[list[str]]) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
-    body = traffic.stream_body(idle=kind == "idle")
-    fields = "".join(f"{name}: {value}\r\n" for name, value in traffic.client_fields(len(body)))
-    request = f"POST {traffic.PATH} HTTP/1.1\r\n{fields}\r\n".encode() + body
+    request, once = request_for(kind, fields), request_for("once", fields)
     tally = Tally()
     for first in range(0, streams, OPEN_TOGETHER):
         batch = range(first, min(first + OPEN_TOGETHER, streams))
@@ -93,20 +135,28 @@ async def read(port: int, streams: int, seconds: float, kind: str) -> dict[str, 
         await asyncio.sleep(0.01)
     await _until_open(tally, streams)
     gc.freeze()
+    if kind == "busy":
+        await loop.create_connection(lambda: FirstToken(once, tally), "127.0.0.1", port)
     await asyncio.sleep(SETTLE_S)
     tally.delays.clear()
+    tally.firsts.clear()
     print("begin", flush=True)
     before, start = tally.events, time.monotonic()
     await asyncio.sleep(seconds)
     elapsed, events = time.monotonic() - start, tally.events - before
     print("end", flush=True)
-    delays = sorted(tally.delays) or [0]
-    p50, p99 = delays[len(delays) // 2], delays[len(delays) * 99 // 100]
-    return {"events": events, "s": elapsed, "p50_us": p50 / 1000, "p99_us": p99 / 1000, "errors": tally.cut}
+    told = {"events": events, "s": elapsed, "errors": tally.cut}
+    return told | _percentiles("", tally.delays) | _percentiles("first_", tally.firsts)
+
+
+def _percentiles(name: str, values: list[int]) -> dict[str, float]:
+    ordered = sorted(values) or [0]
+    p50, p99 = ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
+    return {f"{name}p50_us": p50 / 1000, f"{name}p99_us": p99 / 1000}
 
 
 async def _until_open(tally: Tally, streams: int) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + OPEN_S + streams / OPENED_PER_S
     while tally.opened < streams:
         if time.monotonic() > end or tally.cut:
             raise SystemExit(f"{tally.opened} of {streams} streams opened, {tally.cut} were cut")
@@ -116,17 +166,22 @@ async def _until_open(tally: Tally, streams: int) -> None:
 def measure(target: Target, streams: int, seconds: float, kind: str = "busy") -> StreamLane:
     """Read streams through the target and return what it showed. Raises: RunFailed when the streams did not open."""
     arguments = [sys.executable, "-m", "bench.streams", str(target.port), str(streams), str(seconds), kind]
-    reader = subprocess.Popen(processes.pinned(arguments, processes.LOAD_CPU), stdout=subprocess.PIPE, text=True)
+    command = processes.pinned([*arguments, json.dumps(target.fields)], processes.LOAD_CPU)
+    reader = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert reader.stdout is not None
+    assert reader.stderr is not None
     with reader:
         if reader.stdout.readline().strip() != "begin":
-            raise processes.RunFailed(f"the streams through {target.name} did not open")
+            said = reader.stderr.read().strip().splitlines()[-1:]
+            raise processes.RunFailed(f"streams through {target.name} did not open: {' '.join(said)}")
         before = cpu.cpu_ns(target.pid)
         pss = cpu.pss_bytes(target.pid) if kind == "idle" else 0
         reader.stdout.readline()
         spent_us = (cpu.cpu_ns(target.pid) - before) / 1000
         seen = json.loads(reader.stdout.readline())
     events, elapsed = seen["events"], seen["s"]
+    if kind == "busy" and not events:
+        raise processes.RunFailed(f"no event came through {target.name} in {elapsed:.0f} s")
     return StreamLane(
         rate=events / elapsed,
         p50_us=seen["p50_us"],
@@ -135,9 +190,13 @@ def measure(target: Target, streams: int, seconds: float, kind: str = "busy") ->
         busy=spent_us / elapsed / 1e6,
         errors=seen["errors"],
         pss_bytes=pss,
+        first_p50_us=seen["first_p50_us"],
+        first_p99_us=seen["first_p99_us"],
     )
 
 
 if __name__ == "__main__":
-    port, streams, seconds, kind = sys.argv[1:]
-    print(json.dumps(uvloop.run(read(int(port), int(streams), float(seconds), kind))))
+    port, streams, seconds, kind = sys.argv[1:5]
+    more = json.loads(sys.argv[5]) if len(sys.argv) > 5 else []
+    processes.open_files()
+    print(json.dumps(uvloop.run(read(int(port), int(streams), float(seconds), kind, more))))

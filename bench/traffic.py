@@ -1,8 +1,8 @@
 """The bytes that every measurement sends and gets: request bodies, client headers, the reply, one event.
 
-Sizes follow ordinary traffic: a short question (910 B), a long conversation with code and escapes (about 40 KB), a
-reply of 698 B under 11 headers, an event of about 330 B. Nine client headers, one of which is different in
-every request.
+Sizes follow ordinary traffic: a short question (910 B), a long conversation with code and escapes (about 40 KB), a huge
+one (400 KB, about 100,000 tokens), a reply of 698 B under 11 headers, an event of about 330 B. Nine client headers, one
+of which is different in every request.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ UPSTREAM_KEY = "sk-bench-upstream-fedcba9876543210fedcba9876543210"
 PATH = "/v1/chat/completions"
 SHORT_BYTES = 910
 LONG_BYTES = 40_647
+HUGE_BYTES = 400_000
 REPLY_BYTES = 698
 
+# a gateway that knows the model refuses other temperatures of it
+_PARAMETERS = {"temperature": 1, "max_completion_tokens": 256}
 _QUESTION = "Which of these three designs would you take for a service that streams replies, and why?"
 _ANSWER = (
     'Take the second one: it keeps "backpressure" where it belongs.\n\n```python\ndef pump(source, sink):\n'
@@ -30,24 +33,40 @@ def short_body() -> bytes:
 
 def long_body() -> bytes:
     """A long conversation: many messages, quotes, line ends, escapes, non-ASCII text. The hard case for a reader."""
+    return _body(_turns(62), LONG_BYTES)
+
+
+def huge_body() -> bytes:
+    return _body(_turns(700), HUGE_BYTES)
+
+
+def _turns(count: int) -> list[dict[str, str]]:
     turns: list[dict[str, str]] = []
-    for number in range(62):
+    for number in range(count):
         turns.append({"role": "user", "content": f"{number}. {_QUESTION}"})
         turns.append({"role": "assistant", "content": _ANSWER})
-    return _body(turns, LONG_BYTES)
+    return turns
 
 
 def bodies() -> dict[str, bytes]:
     """All request bodies by name; `spaced` is the long one as Python's json.dumps writes it when not told otherwise."""
     long = long_body()
-    return {"short": short_body(), "long": long, "spaced": json.dumps(json.loads(long)).encode()}
+    spaced = json.dumps(json.loads(long)).encode()
+    return {"short": short_body(), "long": long, "spaced": spaced, "huge": huge_body()}
 
 
-def stream_body(*, idle: bool = False) -> bytes:
+def probe_body() -> bytes:
+    """Asks the stand-in which Authorization arrived."""
+    question = {"role": "user", "content": _QUESTION}
+    return encode({"model": "gpt-5", "user": "probe", **_PARAMETERS, "messages": [question]})
+
+
+def stream_body(user: str = "busy") -> bytes:
+    """`user` is how the stand-in is told what kind of stream: busy, idle (one event, then silence) or once."""
     request = {
         "model": "gpt-5",
         "stream": True,
-        "user": "idle" if idle else "busy",
+        "user": user,
         "messages": [{"role": "user", "content": _QUESTION}],
     }
     return encode(request)
@@ -55,7 +74,7 @@ def stream_body(*, idle: bool = False) -> bytes:
 
 def _body(messages: list[dict[str, str]], size: int) -> bytes:
     """A request of exactly `size` bytes; the last message is filled up with words."""
-    request: dict[str, object] = {"model": "gpt-5", "temperature": 0.7, "max_completion_tokens": 256}
+    request: dict[str, object] = {"model": "gpt-5", **_PARAMETERS}
     while True:
         last = {"role": "user", "content": ""}
         request["messages"] = [*messages, last]
@@ -115,6 +134,16 @@ _REPLY_FIELDS = (
     b"x-request-id: req_0123456789abcdef0123456789abcdef\r\nstrict-transport-security: max-age=31536000\r\n"
 )
 REPLY_BODY = _reply_body()
+
+
+def probe_reply(key: bytes) -> bytes:
+    """The reply to a probe: what arrived as Authorization is the answer."""
+    reply = json.loads(REPLY_BODY)
+    reply["choices"][0]["message"]["content"] = key.decode("latin-1")
+    body = json.dumps(reply).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
 REPLY = (
     b"HTTP/1.1 200 OK\r\n" + _REPLY_FIELDS + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 ) % REPLY_BYTES + REPLY_BODY
@@ -122,12 +151,12 @@ STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\n" + _REPLY_FIELDS + b"Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 
-SENT_AT = b'"sent_ns":"'
+# in the text, so that a gateway that writes events anew keeps it, and one that stops streams of equal chunks does not
+SENT_AT = b'"content":" sent at '
 _EVENT = (
     b'data: {"id":"chatcmpl-BenchBenchBenchBenchBench00","object":"chat.completion.chunk","created":1790000000,'
     b'"model":"gpt-5-2026-08-07","service_tier":"default","system_fingerprint":"fp_0123456789",'
-    b'"choices":[{"index":0,"delta":{"content":" word and word"},"logprobs":null,"finish_reason":null}],'
-    b"" + SENT_AT + b'%020d"}\n\n'
+    b'"choices":[{"index":0,"delta":{' + SENT_AT + b'%020d"},"logprobs":null,"finish_reason":null}]}\n\n'
 )
 EVENT_BYTES = len(_EVENT % 0)
 
@@ -135,3 +164,6 @@ EVENT_BYTES = len(_EVENT % 0)
 def event(sent_ns: int) -> bytes:
     """One event as one HTTP chunk, with the time of sending inside (nanoseconds of the monotonic clock)."""
     return b"%x\r\n%b\r\n" % (EVENT_BYTES, _EVENT % sent_ns)
+
+
+STREAM_END = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"

@@ -1,16 +1,19 @@
-"""The provider stand-in of the measurements: `python -m bench.upstream PORT [CERT KEY]`.
+"""The provider stand-in of the measurements: `python -m bench.upstream PORT,… EVENTS_PER_S [CERT KEY]`.
 
-Answers every POST with the reply or the endless event stream of traffic.py, chosen by `"stream":true` near the start of
-the body; `"user":"idle"` gives a stream that stays silent after its first event. It reads heads by searching, trusts
-Content-Length, and drops what it does not understand: right only between programs that we start ourselves.
+Answers every POST with the reply of traffic.py. Bodies below SMALL_BYTES are looked into (a gateway may have written
+them anew): `"stream": true` opens an endless event stream, with `"user": "idle"` one that is silent after its first
+event, with `"once"` one that ends there; `"user": "probe"` gets the Authorization that arrived as the answer. It reads
+heads by searching, trusts Content-Length, and drops what it does not understand: right only between programs that we
+start ourselves.
 
-A stream sends EVENTS_PER_S events; the streams are spread over SLOTS so that they do not all speak in the same moment.
+The streams are spread over slots, 1,000 a second, so that they do not all speak in the same moment.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import ssl
 import sys
 import time
@@ -20,13 +23,17 @@ import uvloop
 
 from bench import traffic
 
-EVENTS_PER_S = 100
-SLOTS = 10
+TURNS_PER_S = 1000
+SMALL_BYTES = 600  # all that is to be looked into is smaller, what is measured in requests per second is larger
 BUFFER = bytearray(262_144)
 VIEW = memoryview(BUFFER)
-PEEK_BYTES = 200  # `stream` and `user` stand in the first bytes of the bodies that traffic.py writes
+STREAM = re.compile(rb'"stream":\s*true')
+IDLE = re.compile(rb'"user":\s*"idle"')
+ONCE = re.compile(rb'"user":\s*"once"')
+PROBE = re.compile(rb'"user":\s*"probe"')
+KEY = re.compile(rb"\r\nauthorization: ?([^\r]*)", re.IGNORECASE)
 
-slots: list[set[asyncio.Transport]] = [set() for _ in range(SLOTS)]
+slots: list[set[asyncio.Transport]] = []
 
 
 class Upstream(asyncio.BufferedProtocol):
@@ -36,6 +43,8 @@ class Upstream(asyncio.BufferedProtocol):
         self._missing = 0
         self._slot = -1
         self._streams = False
+        self._small = False
+        self._head = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is not registered as one
@@ -56,19 +65,33 @@ class Upstream(asyncio.BufferedProtocol):
                 return
             start = end + 4
             self._missing = _content_length(BUFFER[:end])
-        if nbytes > start:
-            self._missing -= nbytes - start
-            if BUFFER.find(b'"stream":true', start, min(nbytes, start + PEEK_BYTES)) >= 0:
-                self._open_stream(idle=BUFFER.find(b'"idle"', start, min(nbytes, start + PEEK_BYTES)) >= 0)
-                return
+            self._small = self._missing < SMALL_BYTES
+            if self._small:
+                self._head = bytes(BUFFER[:end])
+        self._missing -= nbytes - start
+        if self._small and nbytes > start and self._look(bytes(BUFFER[start:nbytes])):
+            return
         if not self._missing and not self._streams:
             self._transport.write(traffic.REPLY)
+
+    def _look(self, body: bytes) -> bool:
+        """Whether the body asked for something else than the reply, which then has been given."""
+        if STREAM.search(body) and ONCE.search(body):
+            self._transport.write(traffic.STREAM_HEAD + traffic.event(time.monotonic_ns()) + traffic.STREAM_END)
+        elif STREAM.search(body):
+            self._open_stream(idle=bool(IDLE.search(body)))
+        elif PROBE.search(body):
+            key = KEY.search(self._head)
+            self._transport.write(traffic.probe_reply(key[1] if key else b""))
+        else:
+            return False
+        return True
 
     def _open_stream(self, *, idle: bool) -> None:
         self._streams = True
         self._transport.write(traffic.STREAM_HEAD + traffic.event(time.monotonic_ns()))
         if not idle:
-            self._slot = min(range(SLOTS), key=lambda slot: len(slots[slot]))
+            self._slot = min(range(len(slots)), key=lambda slot: len(slots[slot]))
             slots[self._slot].add(self._transport)
 
 
@@ -89,24 +112,27 @@ def speak(loop: asyncio.AbstractEventLoop, due: float, slot: int) -> None:
         data = traffic.event(time.monotonic_ns())
         for transport in slots[slot]:
             transport.write(data)
-    due += 1 / (EVENTS_PER_S * SLOTS)
-    loop.call_at(due, speak, loop, due, (slot + 1) % SLOTS)
+    due += 1 / TURNS_PER_S
+    loop.call_at(due, speak, loop, due, (slot + 1) % len(slots))
 
 
-async def serve(port: int, tls: ssl.SSLContext | None) -> None:
+async def serve(ports: list[int], events_per_s: int, tls: ssl.SSLContext | None) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Upstream, "127.0.0.1", port, ssl=tls, backlog=4096)
+    slots.extend(set() for _ in range(TURNS_PER_S // events_per_s))
     loop.call_soon(speak, loop, loop.time(), 0)
     gc.freeze()
-    await server.serve_forever()
+    async with asyncio.TaskGroup() as group:
+        for port in reversed(ports):  # whoever waits for the first port finds the others open
+            server = await loop.create_server(Upstream, "127.0.0.1", port, ssl=tls, backlog=4096)
+            group.create_task(server.serve_forever())
 
 
 def main(arguments: list[str]) -> None:
     tls = None
-    if len(arguments) == 3:
+    if len(arguments) == 4:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(arguments[1], arguments[2])
-    uvloop.run(serve(int(arguments[0]), tls))
+        tls.load_cert_chain(arguments[2], arguments[3])
+    uvloop.run(serve([int(port) for port in arguments[0].split(",")], int(arguments[1]), tls))
 
 
 if __name__ == "__main__":
