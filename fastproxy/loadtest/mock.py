@@ -4,7 +4,8 @@
     start      inside a running loop, for tests
     main       the command line; also `python -m fastproxy.loadtest.mock`
 
-What it serves stands in mock_routes, what it refuses in mock_checks, how a request asks for trouble in mock_behaviour.
+What it serves stands in mock_routes, what it refuses in mock_checks, how a request asks for trouble in mock_wishes,
+the flags in mock_flags.
 An honest peer: it shares no code with the gateway that is tested against it.
 """
 
@@ -14,11 +15,13 @@ import argparse
 import asyncio
 import sys
 
-from fastproxy.loadtest import mock_behaviour
+from fastproxy.errors import ConfigError
 from fastproxy.loadtest.mock_behaviour import MockOptions
 from fastproxy.loadtest.mock_books import Books, mask
+from fastproxy.loadtest.mock_flags import add_arguments, options_from
+from fastproxy.loadtest.mock_host import Host
 from fastproxy.loadtest.mock_processes import BACKLOG, context, run
-from fastproxy.loadtest.mock_server import Host, MockProtocol
+from fastproxy.loadtest.mock_server import MockProtocol
 from fastproxy.loadtest.mock_service import Service
 
 __all__ = ["MockOptions", "Running", "add_arguments", "main", "mask", "run", "start"]
@@ -51,57 +54,11 @@ async def start(options: MockOptions, host: str = "127.0.0.1", port: int = 0) ->
     return Running(server, shared)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `fastproxy mock`; each request can override behaviour by x-mock-… headers."""
-    default = MockOptions()
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = mock_behaviour.__doc__
-    add = parser.add_argument
-    add("--listen", default=f"{default.host}:{default.port}", metavar="HOST:PORT", help="port 0 takes a free one")
-    add("--processes", type=int, default=default.processes, metavar="N")
-    add("--latency", type=float, default=0.0, metavar="MS", help="time to the first byte")
-    add("--tokens-per-second", type=float, default=0.0, metavar="N", help="speed of streams; 0 is as fast as it goes")
-    add("--tokens", type=int, default=default.tokens, metavar="N", help="words per reply")
-    add("--chunk-delay", type=float, default=0.0, metavar="MS", help="time between stream events")
-    add("--error-rate", type=float, default=0.0, metavar="0..1", help="part of the calls that fail, evenly spread")
-    add("--error-status", type=int, default=default.error_status, metavar="STATUS")
-    add("--model", action="append", metavar="NAME", help="a model to list (repeatable)")
-    add("--key", action="append", metavar="KEY", help="accept only this key (repeatable)")
-    add("--cert", metavar="FILE", help="serve TLS with this certificate")
-    add("--cert-key", metavar="FILE", help="the certificate's private key")
-
-
-def options_from(args: argparse.Namespace) -> MockOptions:
-    """The parsed flags as options; ValueError says what is wrong."""
-    host, colon, port = str(args.listen).rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"--listen: expected HOST:PORT, got {args.listen}")
-    if not 0 <= args.error_rate <= 1:
-        raise ValueError(f"--error-rate: expected 0 to 1, got {args.error_rate}")
-    if not 400 <= args.error_status <= 599:
-        raise ValueError(f"--error-status: expected 400 to 599, got {args.error_status}")
-    return MockOptions(
-        host=host.strip("[]") or "127.0.0.1",
-        port=int(port),
-        processes=max(1, args.processes),
-        latency_ms=args.latency,
-        tokens_per_second=args.tokens_per_second,
-        tokens=args.tokens,
-        chunk_delay_ms=args.chunk_delay,
-        error_rate=args.error_rate,
-        error_status=args.error_status,
-        models=tuple(args.model or MockOptions().models),
-        keys=tuple(args.key or ()),
-        certificate=args.cert,
-        private_key=args.cert_key,
-    )
-
-
 def main(args: argparse.Namespace) -> int:
     """Run until stopped. Exit codes as for `serve`: 2 bad flags, 3 the address is taken."""
     try:
         options = options_from(args)
-    except ValueError as error:
+    except (ValueError, ConfigError) as error:
         sys.stderr.write(f"fastproxy mock: {error}\n")
         return 2
     scheme = "https" if options.certificate else "http"

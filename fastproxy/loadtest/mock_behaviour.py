@@ -1,27 +1,19 @@
-"""How a reply is delivered: how late, how fast, how broken. Options of the process, overridden by each request.
+"""How the mock behaves: the options of the process, and what one exchange does. Data only.
 
-Every x-mock-* header may also be a query parameter of the same name (SDKs set either). Durations are milliseconds;
-"after k" counts body pieces: the events of a stream, or the two halves of a plain body. k = 0 is before the head.
-
-    x-mock-latency: MS        to the first byte          x-mock-tokens: N            words in the reply
-    x-mock-tps: N             words per second           x-mock-usage: input=9,cached=2,written=1,output=7,reasoning=3
-    x-mock-chunk-delay: MS    between stream events      x-mock-status: 429          fail with this status
-    x-mock-stall: MS[@K]      pause after K (1) pieces   x-mock-retry-after: S       with x-mock-status
-    x-mock-cut: K             reset after K pieces       x-mock-fin: K               end after K pieces, unfinished
+Who sets it: the flags (mock.py), then the script's reply for this request (mock_script), then the request's own
+x-mock-… headers (mock_wishes), then the chaos of the moment (mock_chaos).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fastproxy.loadtest.mock_faults import Fault
-from fastproxy.loadtest.mock_words import Tally
+from fastproxy.loadtest.mock_spread import NO_TIME, Spread, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from fastproxy.loadtest.mock_request import Request
+    from fastproxy.loadtest.mock_answer import Call
+    from fastproxy.loadtest.mock_words import Tally
 
 DEFAULT_MODELS = (
     "gpt-5",
@@ -32,12 +24,15 @@ DEFAULT_MODELS = (
     "openai/gpt-oss-120b",
 )
 NEVER = -1
-_MOST_TOKENS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class MockOptions:
-    """What `fastproxy mock` is started with. `keys` empty means that every key is good."""
+    """What `fastproxy mock` is started with. `keys` empty means that every key is good.
+
+    `latency` and `chunk_delay` are distributions (mock_spread) and win over the plain numbers. `limits` are texts
+    KEY=REQUESTS/TOKENS; `chaos` are windows as mock_chaos reads them; limits and the prefix cache are off at 0.
+    """
 
     host: str = "127.0.0.1"
     port: int = 9100
@@ -53,103 +48,60 @@ class MockOptions:
     certificate: str | None = None
     private_key: str | None = None
     grace_s: float = 5.0
+    latency: str = ""
+    chunk_delay: str = ""
+    seed: int | None = None
+    script: str | None = None
+    chaos: tuple[str, ...] = ()
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    limits: tuple[str, ...] = ()
+    prefix_cache: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """The same for one exchange. `gap_ms` is the time between two words."""
+    """The same for one exchange. `gap` is the time between two words, `slower` multiplies all times.
 
-    latency_ms: float = 0.0
-    gap_ms: float = 0.0
+    What it says is made from the question, unless it is told here: `text` or so many `tokens`; `thinking` as a text or
+    as a number of words; `tools` to call by name, or complete `calls`; a number of `images`; `finish` as in Answer.
+    `error_after` so many events, a stream says that it failed.
+    """
+
+    latency: Spread = NO_TIME
+    gap: Spread = NO_TIME
+    slower: float = 1.0
     tokens: int = 16
     status: int = 0
+    message: str = "the mock was told to fail"
     retry_after: int = 0
     stall_ms: float = 0.0
     stall_after: int = NEVER
     end_after: int = NEVER
     reset: bool = False
+    error_after: int = NEVER
     usage: Tally | None = None
+    seed: int | None = None
+    own_seed: bool = False
+    text: str | None = None
+    thinking: int | str = 0
+    tools: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
+    images: int = 0
+    finish: str = ""
 
     @property
     def instant(self) -> bool:
         """True when the whole reply can be written at once."""
-        return not (self.latency_ms or self.gap_ms) and self.stall_after == NEVER and self.end_after == NEVER
+        return not (self.latency or self.gap) and self.stall_after == NEVER and self.end_after == NEVER
 
 
 def from_options(options: MockOptions) -> Behaviour:
-    """What every request gets that asks for nothing else."""
+    """What every request gets that asks for nothing else; ValueError for a distribution that cannot be read."""
     gap = options.chunk_delay_ms or (1000 / options.tokens_per_second if options.tokens_per_second > 0 else 0.0)
-    return Behaviour(latency_ms=options.latency_ms, gap_ms=gap, tokens=options.tokens)
-
-
-def from_request(default: Behaviour, request: Request) -> Behaviour:
-    """The default with this request's own wishes; raises Fault for one that cannot be read."""
-    wishes = {name: value for name, value in request.query.items() if name.startswith("x-mock-")}
-    for field, value in request.fields.items():
-        if field.startswith(b"x-mock-"):
-            wishes[field.decode("latin-1")] = value.decode("latin-1")
-    changes: dict[str, Any] = {}
-    for name, text in wishes.items():
-        changes.update(_change(name, text))
-    return replace(default, **changes)
-
-
-def _change(name: str, text: str) -> Mapping[str, object]:
-    read = _READERS.get(name)
-    if read is None:
-        raise Fault(400, f"{name}: no such header, known are {', '.join(_READERS)}", param=name)
-    try:
-        return read(text)
-    except ValueError as error:
-        raise Fault(400, f"{name}: {error}", param=name) from error
-
-
-def _positive(text: str, most: float = 3_600_000) -> float:
-    value = float(text)
-    if not 0 <= value <= most:
-        raise ValueError(f"expected 0 to {most:g}, got {text}")
-    return value
-
-
-def _whole(text: str, most: int) -> int:
-    return int(_positive(str(int(text)), most))
-
-
-def _status(text: str) -> int:
-    value = _whole(text, 599)
-    if value < 400:
-        raise ValueError(f"expected 400 to 599, got {text}")
-    return value
-
-
-def _tps(text: str) -> float:
-    return 1000 / rate if (rate := _positive(text)) else 0.0
-
-
-def _stall(text: str) -> Mapping[str, object]:
-    duration, at, after = text.partition("@")
-    return {"stall_ms": _positive(duration), "stall_after": _whole(after, _MOST_TOKENS) if at else 1}
-
-
-def _usage(text: str) -> Tally:
-    """`input` is the uncached rest; buckets that are not given are 0."""
-    names = {"cached": "cache_read", "written": "cache_write"}
-    pairs = (part.strip().partition("=") for part in text.split(","))
-    counts = {names.get(name, name): _whole(value, 10**12) for name, _, value in pairs}
-    if unknown := counts.keys() - set(Tally.__slots__):
-        raise ValueError(f"no such bucket: {', '.join(sorted(unknown))}")
-    return Tally(**counts)
-
-
-_READERS: dict[str, Callable[[str], Mapping[str, object]]] = {
-    "x-mock-latency": lambda text: {"latency_ms": _positive(text)},
-    "x-mock-tps": lambda text: {"gap_ms": _tps(text)},
-    "x-mock-chunk-delay": lambda text: {"gap_ms": _positive(text)},
-    "x-mock-tokens": lambda text: {"tokens": _whole(text, _MOST_TOKENS)},
-    "x-mock-usage": lambda text: {"usage": _usage(text)},
-    "x-mock-status": lambda text: {"status": _status(text)},
-    "x-mock-retry-after": lambda text: {"retry_after": _whole(text, 86_400)},
-    "x-mock-stall": _stall,
-    "x-mock-cut": lambda text: {"end_after": _whole(text, _MOST_TOKENS), "reset": True},
-    "x-mock-fin": lambda text: {"end_after": _whole(text, _MOST_TOKENS), "reset": False},
-}
+    return Behaviour(
+        latency=parse(options.latency) if options.latency else Spread("fixed", options.latency_ms),
+        gap=parse(options.chunk_delay) if options.chunk_delay else Spread("fixed", gap),
+        tokens=options.tokens,
+        seed=options.seed,
+    )

@@ -63,7 +63,20 @@ def write(style: Format, fault: Fault, ident: str) -> bytes:
         return msgspec.json.encode({"type": "error", "error": inner, "request_id": "req_" + ident})
     if style == "gemini":
         status = _GEMINI_STATUSES.get(fault.status, "INTERNAL")
-        return msgspec.json.encode({"error": {"code": fault.status, "message": fault.message, "status": status}})
+        told: dict[str, object] = {"code": fault.status, "message": fault.message, "status": status}
+        if fault.retry_after:
+            kind = "type.googleapis.com/google.rpc.RetryInfo"
+            told["details"] = [{"@type": kind, "retryDelay": f"{fault.retry_after}s"}]
+        return msgspec.json.encode({"error": told})
     kind = _OPENAI_TYPES.get(fault.status, "server_error")
     error = {"message": fault.message, "type": kind, "param": fault.param, "code": fault.code}
     return msgspec.json.encode({"error": error})
+
+
+def event(style: Format, fault: Fault, ident: str, number: int) -> bytes:
+    """The error in the middle of a stream; `number` is its place, which Responses wants to know, or -1 elsewhere."""
+    if number >= 0:
+        told = {"type": "error", "code": "server_error", "message": fault.message, "param": None}
+        return b"event: error\ndata: " + msgspec.json.encode(told | {"sequence_number": number}) + b"\n\n"
+    start = b"event: error\ndata: " if style == "anthropic" else b"data: "
+    return start + write(style, fault, ident) + (b"\r\n\r\n" if style == "gemini" else b"\n\n")

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
+    import random
     from collections.abc import Callable
 
     from fastproxy.loadtest.mock_behaviour import Behaviour
     from fastproxy.loadtest.mock_reply import Reply
 
 _BEFORE_RESET_S = 0.02  # A reset destroys what the peer has not read yet: let it read first.
+_MOST_DRAWN = 1000  # of a long plain reply's times; the rest are as these on average
 
 
 class Wheel:
@@ -62,14 +64,18 @@ class Delivery:
     """One reply on its way: head, pieces, end; each step writes what is due and asks the wheel for the next."""
 
     __slots__ = (
-        "_behaviour", "_due", "_head", "_held", "_peer", "_pieces", "_stalled", "_wheel", "begun", "reply", "sent",
+        "_behaviour", "_due", "_gap", "_head", "_held", "_last", "_peer", "_pieces", "_rng", "_stalled", "_wheel",
+        "begun", "reply", "sent",
     )  # fmt: skip
 
-    def __init__(self, peer: Peer, wheel: Wheel, reply: Reply, behaviour: Behaviour) -> None:
+    def __init__(self, peer: Peer, wheel: Wheel, reply: Reply, behaviour: Behaviour, rng: random.Random) -> None:
         self._peer = peer
         self._wheel = wheel
         self.reply = reply
         self._behaviour = behaviour
+        self._rng = rng
+        self._gap = bool(behaviour.gap) and reply.stream
+        self._last = reply.marks.rfind(1)
         self.sent = 0
         self.begun = False
         self._stalled = False
@@ -80,10 +86,13 @@ class Delivery:
         """`pieces` are framed; a trailing chunk belongs to the last one. A plain body takes all its time up front."""
         self._head = head
         self._pieces = pieces
-        wait = self._behaviour.latency_ms
-        if not self.reply.stream:
-            wait += self._behaviour.gap_ms * self._behaviour.tokens
-        self._wait(wait)
+        behaviour = self._behaviour
+        wait = behaviour.latency.draw(self._rng)
+        if not self.reply.stream and behaviour.gap:
+            words = min(behaviour.tokens, _MOST_DRAWN)
+            drawn = sum(behaviour.gap.draw(self._rng) for _ in range(words))
+            wait += drawn * behaviour.tokens / max(1, words)
+        self._wait(wait * behaviour.slower)
 
     def resume(self) -> None:
         """The client reads again: go on, unless the next step is on the wheel anyway."""
@@ -131,12 +140,11 @@ class Delivery:
             due.append(self._pieces[self.sent])
             self.sent += 1
             if self._is_paced(self.sent):
-                return self._behaviour.gap_ms
+                return self._behaviour.gap.draw(self._rng) * self._behaviour.slower
 
     def _is_paced(self, sent: int) -> bool:
-        """True between two words of a stream; what stands before and after the words goes with them."""
-        first = self.reply.lead + 1
-        return self._behaviour.gap_ms > 0 and self.reply.stream and first <= sent < self.reply.lead + self.reply.words
+        """True between two tokens of a stream; what stands before and after them goes with them."""
+        return self._gap and sent <= self._last and bool(self.reply.marks[sent - 1])
 
     def _break_off(self) -> None:
         """The connection's end settles this delivery, as it does when the client goes."""

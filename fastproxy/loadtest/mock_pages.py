@@ -11,12 +11,12 @@ import msgspec
 
 from fastproxy.loadtest.mock_books import Books, mask
 from fastproxy.loadtest.mock_reply import Reply
+from fastproxy.loadtest.mock_request import Request, read_plain
 
 if TYPE_CHECKING:
     from collections import deque
 
-    from fastproxy.loadtest.mock_replies import Json
-    from fastproxy.loadtest.mock_request import Request
+    from fastproxy.loadtest.mock_answer import Json
 
 _LARGEST_SHOWN = 16_384
 _SECRETS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"cookie")
@@ -33,13 +33,13 @@ def is_page(request: Request) -> bool:
     return is_echo(request.target) or request.target.partition(b"?")[0] in (b"/_books", b"/_last")
 
 
-def page(request: Request, books: Books, last: deque[Request]) -> Reply:
+def page(request: Request, books: Books, last: deque[Request | bytes]) -> Reply:
     """The page as a reply; DELETE /_books starts new books and forgets the last requests."""
     value: object
     if is_echo(request.target):
         value = _echo(request)
     elif request.target.startswith(b"/_last"):
-        value = [_shown(item) for item in last]
+        value = [_shown(item if isinstance(item, Request) else read_plain(item)) for item in last]
     else:
         if request.method == b"DELETE":
             books.reset()

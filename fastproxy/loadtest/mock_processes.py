@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from fastproxy.loadtest.mock_books import Books
-from fastproxy.loadtest.mock_server import Host, MockProtocol
+from fastproxy.loadtest.mock_host import Host
+from fastproxy.loadtest.mock_server import MockProtocol
 from fastproxy.loadtest.mock_service import Service
 
 if TYPE_CHECKING:

@@ -43,3 +43,12 @@ class Request:
     def field(self, name: bytes) -> str:
         """A header's value as text, empty when absent."""
         return self.fields.get(name, b"").decode("latin-1")
+
+
+def read_plain(data: bytes) -> Request:
+    """A request out of bytes that a real parser took before; for looking at it, not for judging it."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    method, target, _ = first.split(b" ", 2)
+    headers = [(name.lower(), value.strip(b" \t")) for name, _, value in (line.partition(b":") for line in lines)]
+    return Request(method, target, "1.1", True, headers, dict(headers), body)

@@ -5,27 +5,20 @@ Nothing is stored: an id that looks right is answered as if it existed, so that 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fastproxy.loadtest import mock_replies as replies
 from fastproxy.loadtest.mock_faults import Fault
-from fastproxy.loadtest.mock_words import prompt_texts
+from fastproxy.loadtest.mock_responses import response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastproxy.loadtest.mock_replies import Answer, Json
+    from fastproxy.loadtest.mock_answer import Answer, Json
     from fastproxy.loadtest.mock_routes import Format, Route
 
 _CREATED = 1_750_000_000
 _BORN = "2025-06-15T00:00:00Z"
-_DIMENSIONS = 1536
-_MOST_DIMENSIONS = 8192
 _CATEGORIES = ("harassment", "hate", "illicit", "self-harm", "sexual", "violence")
-_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="  # 1 × 1 PNG
 _PREFIXES = {"responses": "resp_", "files": "file-", "batches": "batch_"}
 
 
@@ -53,53 +46,6 @@ def one_model(style: Format, name: str) -> Json:
     return {"id": name, "object": "model", "created": _CREATED, "owned_by": "mock"}
 
 
-def vector(text: str, size: int) -> array[float]:
-    """A deterministic vector of about unit length."""
-    raw = array("i", hashlib.shake_128(text.encode("utf-8", "replace")).digest(4 * size))
-    scale = (3 / size) ** 0.5 / 2**31
-    return array("f", [value * scale for value in raw])
-
-
-def embeddings(answer: Answer) -> Json:
-    """`POST /v1/embeddings`, as floats or as base64 of little-endian float32."""
-    asked = answer.asked
-    size = min(asked.get("dimensions") or _DIMENSIONS, _MOST_DIMENSIONS)
-    packed = asked.get("encoding_format") == "base64"
-    data = []
-    for index, text in enumerate(_inputs(asked["input"])):
-        values = vector(text, size)
-        coded: Any = base64.b64encode(values.tobytes()).decode() if packed else values.tolist()
-        data.append({"object": "embedding", "index": index, "embedding": coded})
-    usage = {"prompt_tokens": answer.tally.prompt, "total_tokens": answer.tally.prompt}
-    return {"object": "list", "data": data, "model": answer.model, "usage": usage}
-
-
-def _inputs(value: Any) -> list[str]:
-    """A text, many texts, one list of token numbers, or many of these."""
-    if isinstance(value, str) or (value and isinstance(value[0], int)):
-        return [str(value)]
-    return [str(item) for item in value]
-
-
-def gemini_embedding(answer: Answer) -> Json:
-    """`…:embedContent`."""
-    return {"embedding": _gemini_vector(answer.asked)}
-
-
-def gemini_embeddings(answer: Answer) -> Json:
-    """`…:batchEmbedContents`; every request inside repeats the model's name."""
-    wanted = "models/" + answer.model
-    for index, request in enumerate(answer.asked["requests"]):
-        if not isinstance(request, dict) or request.get("model") != wanted:
-            raise Fault(400, f"requests[{index}].model: expected {wanted}", param="requests")
-    return {"embeddings": [_gemini_vector(request) for request in answer.asked["requests"]]}
-
-
-def _gemini_vector(asked: Json) -> Json:
-    size = asked.get("outputDimensionality") or asked.get("output_dimensionality") or 768
-    return {"values": vector("".join(prompt_texts(asked)), min(size, _MOST_DIMENSIONS)).tolist()}
-
-
 def moderation(answer: Answer) -> Json:
     """`POST /v1/moderations`: nothing is ever flagged."""
     flags = dict.fromkeys(_CATEGORIES, False)
@@ -108,18 +54,6 @@ def moderation(answer: Answer) -> Json:
     result = {"flagged": False, "categories": flags, "category_scores": scores, "category_applied_input_types": kinds}
     many = answer.asked["input"] if isinstance(answer.asked["input"], list) else [0]
     return {"id": "modr-" + answer.ident, "model": answer.model, "results": [result] * len(many)}
-
-
-def image(answer: Answer) -> Json:
-    """`POST /v1/images/…`: one pixel each."""
-    count = int(answer.asked.get("n") or 1)
-    usage = {
-        "input_tokens": answer.tally.prompt,
-        "input_tokens_details": {"text_tokens": answer.tally.prompt, "image_tokens": 0},
-        "output_tokens": answer.tally.output,
-        "total_tokens": answer.tally.prompt + answer.tally.output,
-    }
-    return {"created": answer.now, "data": [{"b64_json": _PIXEL}] * min(count, 10), "usage": usage}
 
 
 def transcription(answer: Answer) -> Json:
@@ -216,8 +150,8 @@ def _page(items: list[Json]) -> Json:
 
 
 _LOOK_UPS: dict[tuple[str, str], Callable[[Answer], Json]] = {
-    ("responses", ""): replies.response,
-    ("responses", "cancel"): lambda answer: replies.response(answer) | {"status": "cancelled"},
+    ("responses", ""): response,
+    ("responses", "cancel"): lambda answer: response(answer) | {"status": "cancelled"},
     ("files", ""): file,
     ("batches", ""): lambda answer: batch(answer, "completed"),
     ("batches", "cancel"): lambda answer: batch(answer, "cancelling"),

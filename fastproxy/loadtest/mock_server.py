@@ -1,17 +1,15 @@
 """The mock's side of a connection: HTTP/1.1 on one asyncio Protocol, with the vendor's brain behind it.
 
-A plain request costs one parse, one look-up and one write. Only a reply that is late, slow or broken becomes a
-Delivery; while one is under way, or the client does not read, pipelined requests wait in line.
+A plain request costs one parse (with a known head, none), one look-up and one write. Only a reply that is late, slow or
+broken becomes a Delivery; while one is under way, or the client does not read, pipelined requests wait in line.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import socket
 import struct
 import sys
-import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -21,67 +19,38 @@ from fastproxy.loadtest import mock_websocket as websocket
 from fastproxy.loadtest.mock_access import framing
 from fastproxy.loadtest.mock_books import ABORTED
 from fastproxy.loadtest.mock_faults import Fault
-from fastproxy.loadtest.mock_pace import Delivery, Wheel
-from fastproxy.loadtest.mock_pages import is_echo
-from fastproxy.loadtest.mock_reply import Reply, cuts, ends_connection, frame, head, is_chunked, whole
-from fastproxy.loadtest.mock_request import Headers, Request
-from fastproxy.loadtest.mock_words import Tally
+from fastproxy.loadtest.mock_pace import Delivery
+from fastproxy.loadtest.mock_reader import Reader
+from fastproxy.loadtest.mock_reply import Reply, cuts, ends_connection, parts, refusal, whole
+from fastproxy.loadtest.mock_request import Request
+from fastproxy.loadtest.mock_words import NOTHING
 
 if TYPE_CHECKING:
-    from fastproxy.loadtest.mock_behaviour import Behaviour
-    from fastproxy.loadtest.mock_service import Service
+    from fastproxy.loadtest.mock_heads import Found
+    from fastproxy.loadtest.mock_host import Host
+    from fastproxy.loadtest.mock_service import Outcome
 
-_LARGEST_BODY = 64 * 1024 * 1024
 _LONGEST_LINE = 16
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Host:
-    """What all connections of one process share."""
-
-    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
-        self.service = service
-        self.wheel = Wheel(loop)
-        self.connections: set[MockProtocol] = set()
-        self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
-        self._tick()
-
-    def _tick(self) -> None:
-        """Once a second: the date moves on, and remembered replies are forgotten."""
-        self.service.tick(int(time.time()))
-        self._timer = self._loop.call_later(1.0, self._tick)
-
-    def stop(self) -> None:
-        """Close what is left and let the loop end."""
-        if self._timer is not None:
-            self._timer.cancel()
-        for connection in list(self.connections):
-            connection.break_off(reset=False)
 
 
 class MockProtocol(asyncio.Protocol):
     """One connection."""
 
     __slots__ = (
-        "_body", "_digest", "_ended", "_fields", "_headers", "_host", "_length", "_line", "_method", "_parser",
-        "_service", "_target", "_transport", "_tunnel", "_wishes", "busy", "closed", "paused",
+        "_data", "_ended", "_host", "_line", "_reader", "_service", "_transport", "_tunnel", "busy", "closed", "paused",
     )  # fmt: skip
 
     def __init__(self, host: Host) -> None:
-        # For the whole process
         self._host = host
         self._service = host.service
-        # For the connection
-        self._parser = httptools.HttpRequestParser(self)
+        self._reader = Reader(self._take, self._continue)
         self._line: deque[Request] = deque()
         self._tunnel: websocket.Echo | None = None
         self._ended = False
         self.busy: Delivery | None = None
         self.closed = False
         self.paused = False
-        # For the request that is being read
-        self.on_message_begin()
 
     # From the transport.
 
@@ -95,8 +64,16 @@ class MockProtocol(asyncio.Protocol):
         if self._tunnel is not None:
             self._echo(data)
             return
+        self._data: bytes | None = None
+        if not (self._reader.reading or self._line or self.busy or self.paused) and self._service.quick:
+            found = self._service.heads.find(data)
+            if found is not None:
+                self._service.last.append(data)
+                self._send(found)
+                return
+            self._data = data
         try:
-            self._parser.feed_data(data)
+            self._reader.feed(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._upgraded(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
@@ -128,55 +105,13 @@ class MockProtocol(asyncio.Protocol):
         else:
             self._next()
 
-    # From the parser.
+    # From the reader.
 
-    def on_message_begin(self) -> None:
-        self._target = b""
-        self._headers: Headers = []
-        self._fields: dict[bytes, bytes] = {}
-        self._body: list[bytes] = []
-        self._length = 0
-        self._digest: hashlib._Hash | None = None
-        self._wishes = False
-
-    def on_url(self, url: bytes) -> None:
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if name[:7] == b"x-mock-":
-            self._wishes = True
-        self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        self._method = self._parser.get_method()
-        self._fields = dict(self._headers)
-        if is_echo(self._target):
-            self._digest = hashlib.sha256()
-        if self._fields.get(b"expect", b"").lower() == b"100-continue" and self.busy is None:
+    def _continue(self) -> None:
+        if self.busy is None:
             self._transport.write(_CONTINUE)
 
-    def on_body(self, data: bytes) -> None:
-        self._length += len(data)
-        if self._digest is not None:
-            self._digest.update(data)
-        elif self._length <= _LARGEST_BODY:
-            self._body.append(data)
-
-    def on_message_complete(self) -> None:
-        request = Request(
-            self._method,
-            self._target,
-            self._parser.get_http_version(),
-            self._parser.should_keep_alive(),
-            self._headers,
-            self._fields,
-            b"".join(self._body),
-            self._wishes or b"x-mock-" in self._target,
-        )
-        self._body = []
-        if self._digest is not None:
-            request.digest = (self._digest.hexdigest(), self._length)
+    def _take(self, request: Request) -> None:
         if self.busy is None and not self.paused and not self._line:
             self._serve(request)
             return
@@ -186,46 +121,50 @@ class MockProtocol(asyncio.Protocol):
 
     # Replies.
 
+    def _send(self, found: Found) -> None:
+        """A reply to a known head: at once, or whole after the latency of the flags."""
+        service = self._service
+        if service.instant:
+            self._transport.write(found.data)
+            service.books.add(found.key, found.endpoint, found.tally)
+            return
+        reply = Reply(200, "", b"", (), key=found.key, endpoint=found.endpoint, tally=found.tally)
+        self.busy = Delivery(self, self._host.wheel, reply, service.default, service.rng)
+        self.busy.start(b"", [found.data])
+
     def _serve(self, request: Request) -> None:
         service = self._service
         service.last.append(request)
         if websocket.is_endpoint(request.target) and b"upgrade" in request.fields:
             self._shake_hands(request)
             return
-        if service.instant and not request.wishes:
+        if service.quick and not request.wishes:
             prepared = service.recall(request)
-            self._write_whole(prepared.parts, prepared.reply, request)
-            return
-        reply, behaviour = service.answer(request)
-        if behaviour.instant:
-            self._write_whole(cuts(whole(reply, request, service.date)), reply, request)
+            if self._data is not None:
+                service.heads.learn(self._data, request, prepared)
+            if service.instant:
+                self._write_whole(prepared.parts, prepared.reply, request)
+                return
+        outcome = service.answer(request)
+        if outcome.behaviour.instant:
+            data = outcome.ident.join(cuts(whole(outcome.reply, request, outcome.date)))
+            self._write_whole([data], outcome.reply, request)
         else:
-            self._deliver(reply, behaviour, request)
+            self._deliver(outcome, request)
 
-    def _write_whole(self, parts: list[bytes], reply: Reply, request: Request) -> None:
-        self._transport.write(self._service.ident().join(parts))
+    def _write_whole(self, around: list[bytes], reply: Reply, request: Request) -> None:
+        """`around` are the bytes around the ids."""
+        self._transport.write(self._service.ident().join(around))
         if reply.endpoint:
             self._service.books.add(reply.key, reply.endpoint, reply.tally, reply.kind)
         if ends_connection(reply, request):
             self._close()
 
-    def _deliver(self, reply: Reply, behaviour: Behaviour, request: Request) -> None:
-        """A plain body goes in two halves, so that it can be cut or stalled in the middle."""
-        pieces = list(reply.pieces)
-        if not reply.stream:
-            middle = len(pieces[0]) // 2
-            pieces = [pieces[0][:middle], pieces[0][middle:]]
-        start = head(reply, request, self._service.date)
-        if is_chunked(reply, request):
-            pieces = frame(pieces)
-            pieces[-1] += b"0\r\n\r\n"
-        if request.method == b"HEAD":
-            pieces = []
-        ident = self._service.ident()
-        stamped = [ident.join(cuts(piece)) for piece in (start, *pieces)]
-        self._ended = self._ended or ends_connection(reply, request)
-        self.busy = Delivery(self, self._host.wheel, reply, behaviour)
-        self.busy.start(stamped[0], stamped[1:])
+    def _deliver(self, outcome: Outcome, request: Request) -> None:
+        self._ended = self._ended or ends_connection(outcome.reply, request)
+        self.busy = Delivery(self, self._host.wheel, outcome.reply, outcome.behaviour, outcome.rng)
+        start, *pieces = (outcome.ident.join(cuts(part)) for part in parts(outcome.reply, request, outcome.date))
+        self.busy.start(start, pieces)
 
     def write(self, data: bytes) -> None:
         """For the Delivery."""
@@ -264,17 +203,13 @@ class MockProtocol(asyncio.Protocol):
     def _settle_aborted(self, delivery: Delivery) -> None:
         """What went out before the end: nothing, or the prompt and as many words as were sent."""
         reply = delivery.reply
-        if not reply.endpoint:
-            return
-        tally = Tally()
-        if delivery.begun:
-            sent = max(0, min(delivery.sent - reply.lead, reply.words)) if reply.stream else reply.tally.output
-            tally = Tally(reply.tally.input, reply.tally.cache_read, reply.tally.cache_write, sent)
-        self._service.books.add(reply.key, reply.endpoint, tally, ABORTED)
+        if reply.endpoint:
+            tally = reply.partial(delivery.sent) if delivery.begun else NOTHING
+            self._service.books.add(reply.key, reply.endpoint, tally, ABORTED)
 
     def _refuse(self, fault: Fault) -> None:
         request = Request(b"GET", b"", "1.1", False, [], {}, b"")
-        reply = self._service.fault("openai", fault, endpoint="(unreadable)")
+        reply = refusal("openai", fault, endpoint="(unreadable)")
         self._write_whole(cuts(whole(reply, request, self._service.date)), reply, request)
 
     def _close(self) -> None:
@@ -299,7 +234,7 @@ class MockProtocol(asyncio.Protocol):
     def _upgraded(self, rest: bytes) -> None:
         """The parser stops at every upgrade offer; one that was not taken (h2c) is HTTP as before."""
         if self._tunnel is None:
-            self._parser = httptools.HttpRequestParser(self)
+            self._reader.restart()
         if rest:
             self.data_received(rest)
 

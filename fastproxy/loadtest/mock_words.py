@@ -1,4 +1,4 @@
-"""What the mock says, and how many tokens it counts: a pure function of the request. No clock, no randomness.
+"""What the mock says, and how many tokens it counts: a pure function of the request and a seed. No clock, no chance.
 
 A token is one word. The text begins with an excerpt of the question, so that a test sees which request it answers.
 
@@ -8,9 +8,12 @@ A token is one word. The text begins with an excerpt of the question, so that a 
 
 from __future__ import annotations
 
+import random
+import re
 import zlib
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 _WORDS = (
     *("amber", "basin", "cedar", "delta", "ember", "fjord", "grove", "haven", "inlet", "jetty", "knoll", "larch"),
@@ -19,14 +22,14 @@ _WORDS = (
 )
 _ENDLESS = [" " + word for word in _WORDS] * 2
 _EXCERPT = 8
+_PIECE = re.compile(r"\s*\S+|\s+$")
 _ROOTS = ("system", "systemInstruction", "system_instruction", "instructions", "tools", "messages", "contents")
 _PROMPTS = ("input", "prompt", "query", "documents", "content")
 _INSIDE = ("content", "parts", "text", "input", "output", "arguments", "name", "description")
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Token counts of one exchange."""
+class Tally(msgspec.Struct, frozen=True):
+    """Token counts of one exchange. (A Struct is made in 0.1 µs, a dataclass in 0.7; every call makes some.)"""
 
     input: int = 0
     cache_read: int = 0
@@ -77,11 +80,29 @@ def tally(texts: list[str], words: int) -> Tally:
     return Tally(prompt - read - written, read, written, words + reasoning, reasoning)
 
 
-def answer(texts: list[str], words: int) -> list[str]:
-    """The reply's text in `words` pieces, one per token."""
+def answer(texts: list[str], words: int, seed: int | None = None) -> list[str]:
+    """The reply's text in `words` pieces, one per token; another seed makes another text behind the excerpt."""
     last = texts[-1] if texts else ""
     said = ["Mock", " answer", " to:"] + [" " + word for word in last[:400].split()[:_EXCERPT]]
-    start = zlib.crc32(last.encode("utf-8", "replace")) % len(_WORDS)
     wanted = max(0, words - len(said))
+    if wanted and seed is not None:
+        return [*said, *_chosen(last, wanted, seed)]
+    start = zlib.crc32(last.encode("utf-8", "replace")) % len(_WORDS)
     filler = _ENDLESS * (wanted // len(_WORDS) + 2) if wanted > len(_WORDS) else _ENDLESS
     return [*said[:words], *filler[start : start + wanted]]
+
+
+def thinking(texts: list[str], words: int, seed: int | None = None) -> list[str]:
+    """What it thinks before it speaks."""
+    chosen = _chosen(texts[-1] if texts else "", words, seed or 0)
+    return ["Thinking", *chosen][:words]
+
+
+def pieces(text: str) -> list[str]:
+    """A given text in words; nothing is lost or added."""
+    return _PIECE.findall(text)
+
+
+def _chosen(last: str, words: int, seed: int) -> list[str]:
+    rng = random.Random(zlib.crc32(last.encode("utf-8", "replace")) ^ seed << 32)
+    return [" " + word for word in rng.choices(_WORDS, k=words)]
