@@ -64,6 +64,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._handshake()
 
     def data_received(self, data: bytes) -> None:
+        if self._said_goodbye:
+            return  # read away, or the kernel would answer with a reset; nobody wants to know what it says
         self._incoming.write(data)
         if not self._open:
             self._handshake()
@@ -144,7 +146,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def _decrypt(self) -> None:
         """Hand over all that can be decrypted. An extra read that ends in SSLWantReadError costs 1 us: look first."""
         incoming = self._incoming
-        while (engine := self._ssl) is not None and self._inner is not None:
+        while (engine := self._ssl) is not None and self._inner is not None and not self._said_goodbye:
             try:
                 count = self._deliver(engine)
             except ssl.SSLWantReadError:
@@ -199,7 +201,11 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         return False
 
     def write_eof(self) -> None:
-        """Send close_notify, and FIN behind it; reading goes on (RFC 8446 6.1)."""
+        """Send close_notify, and FIN behind it; what still comes is read and dropped.
+
+        Python asks OpenSSL twice for a shutdown, and the second finds data where it wants a close_notify: nothing can
+        be decrypted after that.
+        """
         self._say_goodbye()
         if not self._raw.is_closing():
             self._raw.write_eof()
