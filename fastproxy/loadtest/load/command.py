@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastproxy.config.report import mask_url
 from fastproxy.errors import ConfigError
 from fastproxy.loadtest.load import options, run
 from fastproxy.loadtest.load.lane import LaneFailed
 from fastproxy.loadtest.load.masking import masked_command
+from fastproxy.loadtest.load.started import StartFailed, started
 from fastproxy.loadtest.load.threshold import Threshold, ThresholdError, judge, parse
 from fastproxy.loadtest.load.watched import WatchFailed
 from fastproxy.loadtest.reports import diff, files, html, summary
@@ -38,7 +41,7 @@ def main(args: argparse.Namespace, command: Sequence[str], environ: Mapping[str,
         return _bench(args, plan, thresholds, masked_command(command))
     except (options.OptionError, ThresholdError, ConfigError, files.ReportError) as error:
         return _complain(str(error), BAD_INPUT)
-    except (LaneFailed, WatchFailed) as error:
+    except (LaneFailed, WatchFailed, StartFailed) as error:
         return _complain(str(error), NO_ANSWER)
 
 
@@ -55,8 +58,23 @@ def _report(paths: Sequence[str]) -> int:
 
 
 def _bench(args: argparse.Namespace, plan: Plan, thresholds: Sequence[Threshold], command: list[str]) -> int:
+    with ExitStack() as stack:
+        if args.command:
+            args.pid = stack.enter_context(started(args.command, args.url))
+        if args.command_b and args.compare:
+            args.pid_b = stack.enter_context(started(args.command_b, args.compare))
+        made = _watched(args, plan, command)
+    crossed = _judge(made, thresholds)
+    _write(args, made)
+    if not any(series.tally.done for series in made.series):
+        return NO_ANSWER
+    return CROSSED if crossed else OK
+
+
+def _watched(args: argparse.Namespace, plan: Plan, command: list[str]) -> Run:
+    """Measure, while the live view shows how it goes."""
     processes = args.processes or max(1, run.cpus() - 1)
-    title = f"fastproxy bench {args.url}"
+    title = f"fastproxy bench {mask_url(args.url)}"
     view = None if args.quiet else LiveView(title, _seconds(args, plan), count=plan.count)
 
     def seen(name: str, tally: Tally) -> None:
@@ -64,15 +82,10 @@ def _bench(args: argparse.Namespace, plan: Plan, thresholds: Sequence[Threshold]
             view.update(tally, name)
 
     try:
-        made = _measure(args, plan, run.Crew(processes, seen), command)
+        return _measure(args, plan, run.Crew(processes, seen), command)
     finally:
         if view is not None:
             view.stop()
-    crossed = _judge(made, thresholds)
-    _write(args, made)
-    if not any(series.tally.done for series in made.series):
-        return NO_ANSWER
-    return CROSSED if crossed else OK
 
 
 def _seconds(args: argparse.Namespace, plan: Plan) -> float:

@@ -131,8 +131,10 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("targets").add_argument
     process = _typed(whole(1, 1 << 22))
     add("--pid", type=process, metavar="PID", help="measure this process with its children")
+    add("--command", metavar="CMD", help="start this first, measure its processes, stop it at the end")
     add("--compare", type=_typed(parse_url), metavar="URL_B", help="measure URL and URL_B in turns")
     add("--pid-b", type=process, metavar="PID", help="the process of URL_B")
+    add("--command-b", metavar="CMD", help="the command of URL_B")
     add("--pairs", type=_typed(whole(3, 1000)), default=5, metavar="N", help="of --compare (5)")
     add("--frontier", action="store_true", help="search the highest rate with p99 below 1, 5, 10, 50 and 100 ms")
     add("--probe", type=_typed(parse_duration), default=4.0, metavar="D", help="length of one try of --frontier (4s)")
