@@ -1,4 +1,4 @@
-"""Targets that the harness starts itself: found by their port, named when they fail, stopped with all their children."""
+"""Targets that the harness starts: found by their port, named when they fail, stopped with all their children."""
 
 from __future__ import annotations
 
