@@ -9,8 +9,8 @@ it (0.3 us per KB). Once it has read one body of a client, the next can be judge
 
 In a JSON text, then, the name at that place is on the top level (the ending closes exactly one object, as it did
 before), it is the only one, and its value is the one that was allowed. All its letters escape as \\u006X, so a text
-without that has no other spelling. Whether the rest is JSON is the upstream's to judge. What is not so easily seen is
-read whole: False says nothing.
+without that has no other spelling. Whether the rest is JSON, says nothing twice and is valid UTF-8 is the upstream's to
+judge here, where `peek` would refuse it. What is not so easily seen is read whole: False says nothing.
 
 The search is libc's `strstr` (1 us for 40 KB, vectorised), because `bytes.find` needs 19. It ends at a NUL, so there
 must be none; CPython puts one behind the last byte.
@@ -25,7 +25,7 @@ from typing import Any, Final
 from fastproxy.formats.peek import asks_for, json_string
 
 QUICK_BYTES: Final = 4096  # smaller bodies are read whole: it costs no more
-MAX_ENDING: Final = 8192  # kept per connection
+MAX_ENDING: Final = 512  # kept per connection
 
 _libc = ctypes.PyDLL(None)  # without giving up the GIL for a microsecond
 _find: Final[Any] = _libc.strstr

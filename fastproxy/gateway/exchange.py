@@ -261,6 +261,7 @@ class Exchange(_Rare):
         """FIN after a whole request. An edge route goes on; a model call is cancelled, because tokens cost money."""
         if self.entry.name == "edge":
             return True
+        self.inbound.keep_alive = False  # nor is a request behind it begun
         self.fail(ClientGone())
         return False
 

@@ -53,6 +53,8 @@ def lay(exchange: Exchange) -> None:
     reading = head.reading
     if attempt is None or reading is None or reading.drop is not attempt.drop or not head.keep_alive:
         return
+    if exchange.attempts_made != 1:
+        return  # the first choice was not to be had; it may be again
     if head.method == b"HEAD" or attempt.rename or head.connection.listed or not _NEVER.isdisjoint(head.shape.index):
         return
     if exchange.entry is EDGE:
@@ -323,7 +325,7 @@ class Lane:
 
     def _log(self, status: int, duration: int, body: bytes, usage: Usage | None) -> None:
         """Hand the access log what an ordinary exchange would have."""
-        exchange = self._exchange()
+        exchange = self._exchange(with_body=False)
         exchange.attempt, exchange.attempts_made = self.attempt, 1
         exchange.status, exchange.bytes_out, exchange.usage = status, len(body), usage
         exchange.request_id = self._request_id
@@ -336,17 +338,18 @@ class Lane:
         """The exchange that this would have been, waiting for the reply to what has been sent. The lane stays."""
         outbound = self._outbound
         assert outbound is not None
-        exchange = self._exchange()
+        exchange = self._exchange(with_body=True)
         self._kept, self._outbound = b"", None
         outbound.waiter = exchange
         exchange.begin(serve(exchange, outbound))
         return exchange
 
-    def _exchange(self) -> Exchange:
+    def _exchange(self, *, with_body: bool) -> Exchange:
         inbound = self.inbound
         head = read_known(self._reading, self._kept, _ANY_SIZE)  # it was within the limits when it was taken
         assert head is not None
-        exchange = Exchange(self.world, inbound, head, self._kept[head.size :], self.entry)
+        body = self._kept[head.size :] if with_body else b""
+        exchange = Exchange(self.world, inbound, head, body, self.entry)
         if exchange.bytes_in < self._size:  # sent from the basin, and gone: nothing that may be sent again
             exchange.upload, exchange.bytes_in = PASSED_ON, self._size
         exchange.started = self._started

@@ -101,14 +101,11 @@ class Doorways:
         if len(front.open) + front.shaking >= front.limits.max_connections:
             front.refused += 1
             return Shut()
+        inner = Inbound(front, secure=True)
+        timeout = front.limits.tls_timeout
+        encrypted = TlsTransport(context, inner, front.deadlines, timeout=timeout, connected=self._shaken)
         front.shaking += 1
-        return TlsTransport(
-            context,
-            Inbound(front, secure=True),
-            front.deadlines,
-            timeout=front.limits.tls_timeout,
-            connected=self._shaken,
-        )
+        return encrypted
 
     def _shaken(self, error: Exception | None) -> None:
         self._front.shaking -= 1

@@ -53,7 +53,8 @@ class Basin:
             transport.write(head)
             begin = body
         transport.write(self._whole[begin : ROOM_BYTES + size])
-        if transport.get_write_buffer_size():
+        # Encryption copies, so that nothing of the basin is queued then.
+        if transport.get_write_buffer_size() and transport.get_extra_info("ssl_object") is None:
             self.renew()
 
 

@@ -92,7 +92,8 @@ class Inbound(asyncio.Protocol):
         front.accepted += 1
         front.deadlines.live.add(self)
         self.deadline = front.deadlines.now + front.limits.header_timeout
-        if len(front.open) > front.limits.max_connections:
+        # An encrypted one has been counted before its handshake.
+        if len(front.open) + (0 if self.secure else front.shaking) > front.limits.max_connections:
             front.refused += 1
             text = f"{front.limits.max_connections} connections are open, no more are taken"
             self._refuse(Limited(text, status=503, kind="overloaded", retry_after=1), None)
@@ -208,7 +209,8 @@ class Inbound(asyncio.Protocol):
 
     def expire(self) -> None:
         """The deadline has passed: which one it was follows from the state."""
-        takes_something = self._unwritten > 0 and unsent_bytes(self.transport) < self._unwritten
+        left = unsent_bytes(self.transport)
+        takes_something = left < self._unwritten and (left > 0 or self.write_paused)
         if (self.write_paused or self.state in (AT_CLOSED, AT_LINGER)) and takes_something:
             self._watch_writing()  # slow, but alive
         elif self.state is AT_LINGER:

@@ -17,13 +17,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from time import monotonic
 from typing import Final
 
 from fastproxy.wire.fields import SEEN_OFTEN, VALUE
 
 MAX_HOLES: Final = 8  # beyond it, a Reading is as cheap
+MAX_HEAD_BYTES: Final = 2048  # kept per connection, three times over
+MAX_CUTS: Final = 8
+COMPILED_PER_SECOND = 100
+MAX_COMPILED: Final = 1024
 FIRST_EXTRA: Final = 100
+MAX_STRANGE: Final = 256
 _START_OVER: Final = 64  # strange heads, after which they are the habit
 _GIVE_UP: Final = -100_000  # misses before the next try at a peer that changes everything
 _MARK: Final = re.compile(rb"\xff(\d+)\xff")
@@ -85,13 +90,16 @@ NO_STENCIL: Final = Stencil((b"",), _nothing, -1, b"")
 class Habit:
     """What one peer's heads have in common, as far as they have been seen; `stencil` fits none until it is known."""
 
-    __slots__ = ("_head", "_holes", "_misses", "stencil")
+    __slots__ = ("_cuts", "_head", "_holes", "_misses", "_start_line", "_strange", "stencil")
 
     def __init__(self) -> None:
         self.stencil = NO_STENCIL
         self._head = b""
+        self._start_line = b""
         self._holes: frozenset[int] = frozenset()
         self._misses = 0
+        self._strange = 0  # heads with another start line than the one that is being learnt
+        self._cuts = 0
 
     def learn(self, head: bytes, rewrite: Rewrite) -> None:
         """A head that the stencil did not fit, and that a Reading and the gateway have accepted.
@@ -101,19 +109,65 @@ class Habit:
         self._misses += 1
         if self._misses < SEEN_OFTEN:
             return
+        if len(head) > MAX_HEAD_BYTES or self._strange >= MAX_STRANGE or self._cuts >= MAX_CUTS:
+            self._give_up()
+        elif not self._head:
+            self._begin(head)
+        elif head.startswith(self._start_line):
+            self._compare(head, rewrite)
+        else:
+            self._wonder(head)
+
+    def _wonder(self, head: bytes) -> None:
+        """A head of another kind; many of them are the habit."""
+        self._strange += 1
+        if self._strange % _START_OVER == 0:
+            self._begin(head)
+
+    def _begin(self, head: bytes) -> None:
+        self._head = head
+        self._start_line = head[: head.index(b"\r\n") + 2]
+        self._holes = frozenset(_lengths(head.split(b"\r\n")))
+
+    def _give_up(self) -> None:
+        self._head, self._misses, self._strange, self._cuts = b"", _GIVE_UP, 0, 0
+        self.stencil = NO_STENCIL
+
+    def _compare(self, head: bytes, rewrite: Rewrite) -> None:
         lines, before = head.split(b"\r\n"), self._head.split(b"\r\n")
         if _names(lines) != _names(before):
-            if not self._head or self._misses % _START_OVER == 0:
-                self._head, self._holes = head, frozenset(_lengths(lines))
+            self._wonder(head)
             return
         holes = self._holes | {place for place, line in enumerate(lines) if line != before[place]}
         if holes == self._holes and self.stencil is not NO_STENCIL:
             return  # it was a value that no hole takes
         self._head, self._holes = head, holes
-        stencil = _cut(lines, self._holes, rewrite) if len(self._holes) <= MAX_HOLES else None
+        self._cuts += 1
+        stencil = _cut(lines, holes, rewrite) if len(holes) <= MAX_HOLES else None
         if stencil is None:
-            self._head, self._misses = b"", _GIVE_UP
-        self.stencil = stencil or NO_STENCIL
+            self._give_up()
+        else:
+            self.stencil = stencil
+
+
+class _Budget:
+    """So many expressions a second: compiling one takes 0.3 ms, and clients choose what there is to compile."""
+
+    __slots__ = ("_left", "_second")
+
+    def __init__(self) -> None:
+        self._left = 0
+        self._second = -1
+
+    def allows(self) -> bool:
+        second = int(monotonic())
+        if second != self._second:
+            self._second, self._left = second, COMPILED_PER_SECOND
+        self._left -= 1
+        return self._left >= 0
+
+
+_budget: Final = _Budget()
 
 
 def _names(lines: list[bytes]) -> list[bytes]:
@@ -138,12 +192,20 @@ def _cut(lines: list[bytes], holes: frozenset[int], rewrite: Rewrite) -> Stencil
     constants = tuple(_MARK.split(head)[::2])
     if written is None or len(constants) != len(order) + 1:  # it has a mark of its own
         return None
+    match = _matcher(tuple(len(constant) for constant in constants))
     lengths = _lengths(lines)
     length_at = order.index(lengths[0]) if lengths else -1
-    return Stencil(constants, _matcher(tuple(len(constant) for constant in constants)), length_at, written)
+    return Stencil(constants, match, length_at, written) if match is not None else None
 
 
-@lru_cache(maxsize=1024)
-def _matcher(lengths: tuple[int, ...]) -> Match:
-    """Compiling takes 0.3 ms; clients of a kind share the lengths of their constant stretches."""
-    return re.compile(_HOLE.join(b"((?s:.{%d}))" % length for length in lengths)).match
+_matchers: Final[dict[tuple[int, ...], Match]] = {}
+
+
+def _matcher(lengths: tuple[int, ...]) -> Match | None:
+    """Clients of a kind share the lengths of their constant stretches. None: too much is being compiled now."""
+    known = _matchers.get(lengths)
+    if known is None and _budget.allows():
+        if len(_matchers) >= MAX_COMPILED:
+            del _matchers[next(iter(_matchers))]
+        known = _matchers[lengths] = re.compile(_HOLE.join(b"((?s:.{%d}))" % length for length in lengths)).match
+    return known

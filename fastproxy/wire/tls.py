@@ -17,6 +17,7 @@ from fastproxy.wire.deadlines import NEVER, Deadlines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+MAX_DROPPED_BYTES: Final = 1 << 20  # of a peer that goes on sending behind our end
 RECORD_BYTES: Final = 16384  # the most that one record holds (RFC 8446 5.1), so one read takes all of it
 
 Data = bytes | bytearray | memoryview
@@ -52,6 +53,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._open = False
         self._closing = False
         self._said_goodbye = False
+        self._dropped = 0  # bytes behind it
         self._ended = False  # the peer has sent close_notify
         self._connected = connected
         self.deadline = deadlines.now + timeout
@@ -64,8 +66,11 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._handshake()
 
     def data_received(self, data: bytes) -> None:
-        if self._said_goodbye:
-            return  # read away, or the kernel would answer with a reset; nobody wants to know what it says
+        if self._said_goodbye:  # read away, or the kernel would answer with a reset; but not without end
+            self._dropped += len(data)
+            if self._dropped > MAX_DROPPED_BYTES:
+                self._raw.abort()
+            return
         self._incoming.write(data)
         if not self._open:
             self._handshake()
@@ -89,7 +94,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """FIN. Without a close_notify before it what was read may be cut short: an error, not an end."""
-        if not self._ended:
+        if not (self._ended or self._said_goodbye):
             self._raw.abort()
         return self._ended and not self._closing
 

@@ -264,3 +264,11 @@ def test_connections_in_their_handshake_were_not_counted(ours: Certificates, moc
             return False
 
         until(served)  # their places are free again
+
+
+def test_a_peer_that_goes_on_sending_behind_our_end_is_cut(gateway: Gateway, ours: Certificates) -> None:
+    with Wire.connect(gateway.port, context=ours.client()) as client:
+        client.send(b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n")
+        assert client.head().status == 400
+        with pytest.raises(OSError, match=r"reset|Broken pipe|EOF"):
+            client.send(bytes(20_000_000))

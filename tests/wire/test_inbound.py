@@ -360,3 +360,17 @@ def test_a_slow_reader_was_cut_while_the_kernel_still_moved_his_reply() -> None:
         assert not wire.closed  # it took something in the last 30 s
         client.passes(31)
         assert wire.aborted
+
+
+def test_whoever_had_taken_all_but_the_acknowledgement_lingered_for_half_a_minute() -> None:
+    wire = InKernel()
+    with wire.near, wire.far:
+        client = Client()
+        client.inbound.transport = wire
+        wire.near.send(bytes(20_000))  # on its way when the refusal is written
+        client.feed(BAD)
+        assert client.inbound.state is State.LINGER
+        while len(wire.far.recv(65536)) == 65536:
+            pass
+        client.passes(LINGER_S + 0.1)
+        assert wire.aborted

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastproxy.gateway.lane import Lane
+from fastproxy.wire import stencil
 from fastproxy.wire.basin import LargeReads
 from fastproxy.wire.stencil import FIRST_EXTRA, MAX_HOLES, NO_STENCIL, Habit, extra, mark
 from tests.gateway.gateway_stage import key, pour, unified
@@ -443,3 +444,29 @@ def test_another_habit_takes_over() -> None:
         match = habit.stencil.match(b"GET / HTTP/1.1\r\n%b: x\r\n\r\n" % name)
         assert match is not None
         assert match.groups()[::2] == habit.stencil.constants
+
+
+def test_varying_start_lines_and_long_heads_cost_nothing_in_the_end() -> None:
+    def refuse(head: bytes) -> bytes:
+        raise AssertionError("nothing to cut")
+
+    varied, long = Habit(), Habit()
+    for number in range(1000):
+        varied.learn(b"GET /%d HTTP/1.1\r\nA: x\r\n\r\n" % number, refuse)
+        long.learn(b"GET / HTTP/1.1\r\nA: %b%d\r\n\r\n" % (b"x" * 3000, number), refuse)
+    assert varied._misses < 0
+    assert long._misses < 0
+    assert (varied._head, long._head) == (b"", b"")
+
+
+def test_clients_chose_how_much_was_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stencil, "COMPILED_PER_SECOND", 3)
+    monkeypatch.setattr(stencil, "_budget", stencil._Budget())
+    monkeypatch.setattr(stencil, "monotonic", lambda: 7.0)
+    fits = 0
+    for length in range(10):
+        habit = Habit()
+        for number in range(2 * WARM_UP):
+            habit.learn(b"GET /%b HTTP/1.1\r\nUnseen: %d\r\n\r\n" % (b"z" * (900 + length), number), lambda head: head)
+        fits += habit.stencil is not NO_STENCIL
+    assert fits == 3
