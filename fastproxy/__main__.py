@@ -74,7 +74,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     command = commands.add_parser("mock", help="a mock provider that speaks the four formats")
     mock.add_arguments(command)
     command.set_defaults(run=lambda args, _: mock.main(args))
-    command = commands.add_parser("bench", help="load a server and measure it; `bench report A.json [B.json]`")
+    text = "load a server and measure it; `bench report A.json [B.json]`"
+    command = commands.add_parser("bench", help=text, allow_abbrev=False)
     if arguments[:1] == ["bench"]:  # what `serve` loads here, its workers inherit
         from fastproxy.loadtest.load import options
 

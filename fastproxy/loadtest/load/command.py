@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from fastproxy.config.report import mask_url
 from fastproxy.errors import ConfigError
 from fastproxy.loadtest.load import options, run
-from fastproxy.loadtest.load.lane import LaneFailed
+from fastproxy.loadtest.load.arrival import OPEN_CONNECTIONS
+from fastproxy.loadtest.load.interrupt import Interrupt
+from fastproxy.loadtest.load.lane import LaneFailed, Target
 from fastproxy.loadtest.load.masking import masked_command
 from fastproxy.loadtest.load.started import StartFailed, started
 from fastproxy.loadtest.load.threshold import Threshold, ThresholdError, judge, parse
@@ -41,6 +43,8 @@ def main(args: argparse.Namespace, command: Sequence[str], environ: Mapping[str,
         return _bench(args, plan, thresholds, masked_command(command))
     except (options.OptionError, ThresholdError, ConfigError, files.ReportError) as error:
         return _complain(str(error), BAD_INPUT)
+    except OSError as error:
+        return _complain(f"a report could not be written: {error}", BAD_INPUT)
     except (LaneFailed, WatchFailed, StartFailed) as error:
         return _complain(str(error), NO_ANSWER)
 
@@ -52,26 +56,38 @@ def _complain(text: str, code: int) -> int:
 
 def _report(paths: Sequence[str]) -> int:
     """`fastproxy bench report A.json [B.json]`."""
+    if not 1 <= len(paths) <= 2:
+        raise options.OptionError(f"report takes one file, or two to compare; seen {len(paths)}")
     runs = [files.read_json(Path(path)) for path in paths]
     sys.stdout.write(summary.summary(runs[0]) if len(runs) == 1 else diff.diff(runs[0], runs[1]))
     return OK
 
 
 def _bench(args: argparse.Namespace, plan: Plan, thresholds: Sequence[Threshold], command: list[str]) -> int:
+    _check_reports(args)
     with ExitStack() as stack:
+        interrupt = stack.enter_context(Interrupt())
         if args.command:
             args.pid = stack.enter_context(started(args.command, args.url))
         if args.command_b and args.compare:
             args.pid_b = stack.enter_context(started(args.command_b, args.compare))
-        made = _watched(args, plan, command)
-    crossed = _judge(made, thresholds)
-    _write(args, made)
+        made = _watched(args, plan, command, interrupt)
+        crossed = _judge(made, thresholds)
+        _write(args, made)
     if not any(series.tally.done for series in made.series):
         return NO_ANSWER
     return CROSSED if crossed else OK
 
 
-def _watched(args: argparse.Namespace, plan: Plan, command: list[str]) -> Run:
+def _check_reports(args: argparse.Namespace) -> None:
+    """A report that cannot be written is told before the run, not after it."""
+    for name in ("json", "html", "csv", "markdown"):
+        path = getattr(args, name)
+        if path and not Path(path).absolute().parent.is_dir():
+            raise options.OptionError(f"--{name}: {Path(path).parent} is not a directory")
+
+
+def _watched(args: argparse.Namespace, plan: Plan, command: list[str], interrupt: Interrupt) -> Run:
     """Measure, while the live view shows how it goes."""
     processes = args.processes or max(1, run.cpus() - 1)
     title = f"fastproxy bench {mask_url(args.url)}"
@@ -82,7 +98,7 @@ def _watched(args: argparse.Namespace, plan: Plan, command: list[str]) -> Run:
             view.update(tally, name)
 
     try:
-        return _measure(args, plan, run.Crew(processes, seen), command)
+        return _measure(args, plan, run.Crew(processes, seen, interrupt), command)
     finally:
         if view is not None:
             view.stop()
@@ -97,15 +113,16 @@ def _seconds(args: argparse.Namespace, plan: Plan) -> float:
 
 
 def _measure(args: argparse.Namespace, plan: Plan, crew: run.Crew, command: list[str]) -> Run:
-    first = run.Target("A" if args.compare else "target", args.url, args.pid)
+    first = Target("A" if args.compare else "target", args.url, args.pid)
     shown = options.shown(plan)
     if args.compare:
-        second = run.Target("B", args.compare, args.pid_b)
+        second = Target("B", args.compare, args.pid_b)
         series, ratios = run.compare(plan, (first, second), crew, args.pairs)
         made = run.new_run(command, shown, series)
         made.ratios = ratios
     elif args.frontier:
-        series, frontier = run.explore(plan, first, crew, args.probe)
+        connections = plan.connections if args.connections else max(plan.connections, OPEN_CONNECTIONS)
+        series, frontier = run.explore(plan, first, crew, run.Probe(args.probe, connections))
         made = run.new_run(command, shown, series)
         made.frontier = frontier
     else:
@@ -123,6 +140,8 @@ def _judge(made: Run, thresholds: Sequence[Threshold]) -> bool:
 def _write(args: argparse.Namespace, made: Run) -> None:
     if not args.quiet:
         sys.stdout.write(summary.summary(made))
+    if args.json:
+        files.write_json(made, Path(args.json))
     for path, text in (
         (args.html, html.html),
         (args.csv, files.csv),
@@ -130,5 +149,3 @@ def _write(args: argparse.Namespace, made: Run) -> None:
     ):
         if path:
             Path(path).write_text(text(made), encoding="utf-8")
-    if args.json:
-        files.write_json(made, Path(args.json))

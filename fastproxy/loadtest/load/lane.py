@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -27,11 +28,22 @@ from fastproxy.loadtest.load.watched import Watched
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from fastproxy.loadtest.load.interrupt import Interrupt
+
 FRAME: Final = struct.Struct(">I")
 SETUP_S: Final = 0.5  # between handing out the plans and the common beginning
 LOOK_S: Final = 0.5
 GRACE_S: Final = 10.0  # beyond its plan, for a process to say its last word
 MODULE: Final = "fastproxy.loadtest.load.process"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is measured: a name for the reports, its address, and its process when that runs here."""
+
+    name: str
+    url: str
+    pid: int | None = None
 
 
 class LaneFailed(Exception):
@@ -89,18 +101,21 @@ class _Process:
             return self.child.wait()
 
 
-def run(plans: Sequence[Plan], seen: Callable[[Tally], None], watched: Watched | None = None) -> Tally:
+def run(plans: Sequence[Plan], seen: Callable[[Tally], None], interrupt: Interrupt, watched: Watched | None) -> Tally:
     """Run one process per plan to the end; `seen` gets the sum so far about twice a second.
 
-    KeyboardInterrupt ends the lane early and keeps what was measured. Raises: LaneFailed.
+    An interrupt ends the lane early and keeps what was measured. Raises: LaneFailed.
     """
     processes = [_Process(plan) for plan in plans]
     try:
         at_ns = time.monotonic_ns() + int(SETUP_S * 1e9)
+        warm_s = plans[0].warm_s
+        watch = _Watch(watched, time.monotonic() + (SETUP_S + warm_s if warm_s else 0.0))
+        watch.look()
         for process in processes:
             process.begin(at_ns)
-        watch = _Watch(watched, time.monotonic() + SETUP_S + plans[0].warm_s)
-        _listen(processes, seen, watch, time.monotonic() + SETUP_S + _seconds(plans) + GRACE_S)
+        latest = time.monotonic() + SETUP_S + _seconds(plans) + GRACE_S
+        _listen(processes, _Watcher(seen, watch, interrupt), latest)
     finally:
         codes = [_end(process) for process in processes]
     if any(code for code in codes) and not any(process.tally.sent for process in processes):
@@ -143,22 +158,32 @@ class _Watch:
         self._watched.sample()
 
 
-def _listen(processes: Sequence[_Process], seen: Callable[[Tally], None], watch: _Watch, latest: float) -> None:
+@dataclass(frozen=True, slots=True)
+class _Watcher:
+    """Who is told, what is looked at, and who may end it."""
+
+    seen: Callable[[Tally], None]
+    watch: _Watch
+    interrupt: Interrupt
+
+
+def _listen(processes: Sequence[_Process], watcher: _Watcher, latest: float) -> None:
+    watch, stopped = watcher.watch, False
     with selectors.DefaultSelector() as selector:
         for process in processes:
             selector.register(process.stdout, selectors.EVENT_READ, process)
         next_look = time.monotonic() + LOOK_S
         while selector.get_map() and time.monotonic() < latest:
-            try:
-                _hear(selector, max(0.0, min(next_look - time.monotonic(), watch.seconds_left())))
-            except KeyboardInterrupt:
+            _hear(selector, max(0.0, min(next_look - time.monotonic(), watch.seconds_left())))
+            if watcher.interrupt.asked and not stopped:
+                stopped = True
                 for process in processes:
                     process.stop()
             if watch.seconds_left() <= 0:
                 watch.look()
             if time.monotonic() >= next_look:
                 next_look += LOOK_S
-                seen(total(process.tally for process in processes))
+                watcher.seen(total(process.tally for process in processes))
                 watch.look()
 
 
@@ -178,11 +203,11 @@ def total(tallies: Iterable[Tally]) -> Tally:
     return whole
 
 
-def series(
-    plans: Sequence[Plan], name: str, seen: Callable[[Tally], None], pid: int | None = None, cpus: int = 1
-) -> Series:
+def series(plans: Sequence[Plan], target: Target, seen: Callable[[Tally], None], interrupt: Interrupt) -> Series:
     """Run a lane and say what it showed, the target's use included when its process is known. Raises: LaneFailed."""
-    watched = Watched(pid) if pid is not None else None
-    tally = run(plans, seen, watched)
-    usage = watched.stop(tally.done + sum(tally.errors.values())) if watched is not None else None
-    return Series(name, mask_url(plans[0].url), tally, usage, notes(tally, plans[0], cpus, len(plans), usage))
+    watched = Watched(target.pid) if target.pid is not None else None
+    tally = run(plans, seen, interrupt, watched)
+    ended = tally.done + tally.aborted + sum(tally.errors.values())
+    usage = watched.stop(ended) if watched is not None else None
+    said = notes(tally, plans[0], len(os.sched_getaffinity(0)), len(plans), usage)
+    return Series(target.name, mask_url(target.url), tally, usage, said)

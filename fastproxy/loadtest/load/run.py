@@ -10,11 +10,11 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from statistics import median
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -27,29 +27,38 @@ from fastproxy.loadtest.load.shapes import Arrival, Frontier, Plan, Ratio, Run, 
 from fastproxy.loadtest.load.statistics import compare_pairs
 from fastproxy.loadtest.load.tally import append, error_rate, rate
 
+if TYPE_CHECKING:
+    from fastproxy.loadtest.load.interrupt import Interrupt
+    from fastproxy.loadtest.load.lane import Target
+
+MIN_PAIRS: Final = 3
 Seen = Callable[[str, Tally], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What is measured: a name for the reports, its address, and its process when that runs here."""
+class Probe:
+    """One try of a search: how long, and how many connections it may open, which must not be what it measures."""
 
-    name: str
-    url: str
-    pid: int | None = None
+    seconds: float
+    connections: int
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """Who makes the load: how many processes, and who is told how it goes."""
+    """Who makes the load: how many processes, who is told how it goes, and who may end it."""
 
     processes: int
     seen: Seen
+    interrupt: Interrupt
+
+    def is_over(self) -> bool:
+        """Whether somebody has asked for the end."""
+        return self.interrupt.asked
 
     def lane(self, plan: Plan, target: Target) -> Series:
         """One lane. Raises: lane.LaneFailed."""
         plans = share(msgspec.structs.replace(plan, url=target.url), self.processes)
-        return lane.series(plans, target.name, lambda tally: self.seen(target.name, tally), target.pid, cpus())
+        return lane.series(plans, target, lambda tally: self.seen(target.name, tally), self.interrupt)
 
 
 def measure(plan: Plan, target: Target, crew: Crew) -> list[Series]:
@@ -57,12 +66,29 @@ def measure(plan: Plan, target: Target, crew: Crew) -> list[Series]:
 
 
 def compare(plan: Plan, targets: tuple[Target, Target], crew: Crew, pairs: int) -> tuple[list[Series], list[Ratio]]:
-    """Two targets in `pairs` interleaved pairs of lanes."""
+    """Two targets in `pairs` interleaved pairs of lanes. An interrupt ends it; a pair that is not whole is dropped."""
     lanes: dict[str, list[Series]] = {target.name: [] for target in targets}
+    for target in _turns(targets, pairs):
+        lane_of_it = crew.lane(plan, target)
+        lanes[target.name].append(lane_of_it)
+        if crew.is_over():
+            return _compared(plan, (lanes[targets[0].name], lanes[targets[1].name]), lane_of_it)
+    return _compared(plan, (lanes[targets[0].name], lanes[targets[1].name]))
+
+
+def _turns(targets: tuple[Target, Target], pairs: int) -> Iterator[Target]:
     for turn in range(pairs):
-        for target in targets if turn % 2 == 0 else reversed(targets):
-            lanes[target.name].append(crew.lane(plan, target))
-    first, second = (lanes[target.name] for target in targets)
+        yield from targets if turn % 2 == 0 else reversed(targets)
+
+
+def _compared(
+    plan: Plan, both: tuple[list[Series], list[Series]], cut: Series | None = None
+) -> tuple[list[Series], list[Ratio]]:
+    first, second = both
+    whole = min(sum(one is not cut for one in lanes) for lanes in (first, second))
+    if whole < MIN_PAIRS:
+        return [_together(lanes) for lanes in (first, second) if lanes], []
+    first, second = first[:whole], second[:whole]
     ratios = []
     for figure, read in FIGURES.items():
         a, b = [read(one) for one in first], [read(one) for one in second]
@@ -71,22 +97,31 @@ def compare(plan: Plan, targets: tuple[Target, Target], crew: Crew, pairs: int) 
     return [_together(first), _together(second)], ratios
 
 
-def explore(plan: Plan, target: Target, crew: Crew, probe_s: float) -> tuple[list[Series], list[Frontier]]:
+def explore(plan: Plan, target: Target, crew: Crew, probe: Probe) -> tuple[list[Series], list[Frontier]]:
     """The highest offered rate with p99 below each bound; the fastest closed loop says where to look."""
     closed = msgspec.structs.replace(
-        plan, arrival=Arrival.CLOSED, stages=(Stage(probe_s, plan.connections, plan.connections),), count=0
+        plan, arrival=Arrival.CLOSED, stages=(Stage(probe.seconds, plan.connections, plan.connections),), count=0
     )
     top = crew.lane(closed, replace(target, name=f"{target.name}, closed loop"))
+    if crew.is_over():
+        return [top], []
     search = Search(1.0, max(rate(top.tally) * 1.2, 10.0))
     lanes = [top]
     while (offered := search.next_rate()) is not None:
-        probe = msgspec.structs.replace(
-            plan, arrival=_open(plan), stages=(Stage(probe_s, offered, offered),), count=0, warm_s=min(plan.warm_s, 1.0)
+        tries = msgspec.structs.replace(
+            plan,
+            arrival=_open(plan),
+            stages=(Stage(probe.seconds, offered, offered),),
+            connections=probe.connections,
+            count=0,
+            warm_s=min(plan.warm_s, 1.0),
         )
-        tried = crew.lane(probe, replace(target, name=f"{target.name}, {offered:.0f}/s"))
+        tried = crew.lane(tries, replace(target, name=f"{target.name}, {offered:.0f}/s"))
         lanes.append(tried)
+        if crew.is_over():
+            break
         search.tell(
-            offered, percentile(tried.tally.latency, 0.99), error_rate(tried.tally), kept_up(tried.tally, probe)
+            offered, percentile(tried.tally.latency, 0.99), error_rate(tried.tally), kept_up(tried.tally, tries)
         )
     return lanes, search.best()
 

@@ -118,6 +118,8 @@ def _waiting(tally: Tally, plan: Plan, processes: int) -> list[str]:
     if not tally.service or waited - own <= max(LATE, 0.5 * percentile(tally.service, 0.99)):
         return []
     connections = plan.connections * max(processes, 1)
+    if tally.connections < connections:
+        return []
     return [f"all {connections} connections were busy: requests waited up to {_time(waited)} for one (p99)"]
 
 

@@ -56,7 +56,7 @@ def test_a_healthy_lane_needs_no_words(plan: Plan) -> None:
         (but(done=4_000, errors={"connect": 5_990, "reset": 10}, error_examples={"connect": "refused"}), OPEN,
          "60% of the requests failed, 5990 of 6000 by 'connect' (refused): the other figures say little"),
         (but(sent=9_000), OPEN, "offered 1000/s, sent 900/s: the load was smaller than asked"),
-        (but(latency=around((30_000, 10_000))), OPEN, "all 64 connections were busy: requests waited up to"),
+        (but(latency=around((30_000, 10_000)), connections=64), OPEN, "all 64 connections were busy: requests waited up to"),
         (but(seconds=[Second(at, latency=around((1_000 * (at + 1), 100))) for at in range(12)]), OPEN,
          "not steady: the median rose from"),
         (but(latency=around((1_000, 150))), CLOSED, "few requests: p99 rests on 1 of 150"),
