@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastproxy.config.types import Budget, Hedge, Limits, Listen, Price
 from fastproxy.config.values import is_loopback, write_duration, write_size
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 _URL_PASSWORD = re.compile(r"(//[^:/@]*):.*@", re.DOTALL)
 _URL_LONE_SECRET = re.compile(r"//[^/@:]{16,}@")
-_QUERY_SECRET = re.compile(r"([?&;][^=&;]*(?:pass|secret|token|key|credential)[^=&;]*)=[^&;#]*", re.IGNORECASE)
+# what the name of a secret parameter or member holds; not "author", not "design"
+SECRET_NAME: Final = (
+    r"(?:auth(?!or(?!i))|credential|jwt|key|pass|secret|session|signature|(?<![a-z])sig(?![a-z])|token)"
+)
+_QUERY_SECRET = re.compile(rf"([?&;][^=&;]*{SECRET_NAME}[^=&;]*)=[^&;#]*", re.IGNORECASE)
 _SOUNDS_SECRET = re.compile(r"auth|cookie|credential|key|pass|secret|signature|token", re.IGNORECASE)
 _SIZES = frozenset({"max_body", "max_head", "max_target", "max_buffer"})
 _SCALARS = ("workers", "state_dir", "database", "redis", "passthrough", "access_log", "access_log_file", "demo", "pin")

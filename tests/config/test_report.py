@@ -122,6 +122,10 @@ def test_a_masked_secret_shows_at_most_a_quarter_and_four(secret: str) -> None:
         ("redis://averylongsecrettoken@h", "redis://***@h"),
         ("postgresql://h/db?user=u&password=p&x=1", "postgresql://h/db?user=u&password=***&x=1"),
         ("postgresql://h/db?sslmode=on", "postgresql://h/db?sslmode=on"),
+        ("http://h/?sig=a&X-Amz-Signature=b", "http://h/?sig=***&X-Amz-Signature=***"),
+        ("http://h/?auth=a&Authorization=b&session_id=c", "http://h/?auth=***&Authorization=***&session_id=***"),
+        ("http://h/?jwt=a;api_key=b&credential=c", "http://h/?jwt=***;api_key=***&credential=***"),
+        ("http://h/?author=a&design=b&assigned=c", "http://h/?author=a&design=b&assigned=c"),
     ],
 )
 def test_mask_url(url: str, masked: str) -> None:

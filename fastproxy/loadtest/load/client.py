@@ -4,7 +4,8 @@
     bytes in → httptools, and a StreamReader or the frames of a WebSocket → _finish() or _fail() → holder.finished()
 
 A request that was in flight when its connection broke is an error and is never sent again. A connection that breaks
-between requests is only reported as lost. Callbacks all the way: no task, future or timer per request.
+between requests is only reported as lost. A timeout's time counts as a latency, since the reply took at least that
+long; so latencies are those of right replies and timeouts. Callbacks all the way: no task, future or timer per request.
 """
 
 from __future__ import annotations
@@ -156,14 +157,18 @@ class Connection(asyncio.Protocol):
 
     def time_out(self, text: str) -> None:
         """Give its request up."""
-        self._fail("timeout", text, _now())
+        now = _now()
+        if self.measured:
+            assert self.job is not None
+            self._meter.timed_out(self._kind.latencies, now - self.job.intended, now - self.sent, now)
+        self._fail("timeout", text, now)
 
     def abandon(self, serial: int) -> None:
         """Leave in the middle of a reply, on purpose: no error. Nothing if that request is over."""
         if self.serial != serial or self.state is not BUSY:
             return
         if self.measured:
-            self._meter.aborted += 1
+            self._meter.broken_off(_now())
         self._break(_now())
 
     def _resume(self, now: int) -> None:
@@ -187,7 +192,7 @@ class Connection(asyncio.Protocol):
             return
         if not self._first:
             self._first = now
-        if self.measured:
+        if self.measured and now < self._meter.ends:
             self._meter.bytes_in += len(data)
         if not self._status:
             self._head = self._head + data if self._head else data
@@ -250,6 +255,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._messages += 1
+        self._first = self._first or self._now  # of a reply behind an interim one, in the same read
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -273,6 +279,7 @@ class Connection(asyncio.Protocol):
             self._complete = True
         else:  # it was 100 Continue or 103 Early Hints
             self._messages -= 1
+            self._first = 0  # the target has still said nothing
 
     def _take_content(self, reader: StreamReader, data: bytes) -> None:
         before = reader.events
@@ -340,7 +347,9 @@ class Connection(asyncio.Protocol):
         status = self._status
         plain_right = kind.plain and status < 400
         wrong = None if plain_right else kind.judge(status, body, self._reader)
-        if self.measured:
+        if self.measured and now >= meter.ends:
+            meter.left_out()
+        elif self.measured:
             meter.statuses[status] += 1
             if wrong is None:
                 intended = job.intended

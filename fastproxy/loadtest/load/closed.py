@@ -1,7 +1,8 @@
 """The closed loop: each connection sends its next request when it has its reply, and has thought.
 
 A User is one connection's place in the loop: it outlives its connections, and carries a conversation from turn to
-turn. As the level falls, users leave after their reply; as it rises, new ones come.
+turn. As the level falls, users leave after their reply; as it rises, new ones come. Replies that come after the end of
+the stages are read but not counted: the rate is what was done in their time.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ class ClosedLoop:
         self.machine = machine
         self._stages = schedule(plan)
         self._start = start
-        self.end = start + end_of(self._stages)
+        self.end = machine.meter.ends = start + end_of(self._stages)
         self.level = 0
         self._users: dict[int, User] = {}
 
@@ -151,6 +152,6 @@ class ClosedLoop:
 
     def stop(self) -> None:
         """Send nothing more."""
-        self.end = 0
+        self.end = self.machine.meter.ends = min(self.end, time.monotonic_ns())
         if not self._users:
             self.machine.finish()

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from fastproxy.loadtest.load.shapes import Plan
 
 _TOGETHER: Final = 100  # connections opened at once: the target's listen queue is not what is measured
-_PLAIN_FAULTS: Final = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EMFILE)
+_PLAIN_FAULTS: Final = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
+_OWN_LIMITS: Final = {
+    errno.EMFILE: "it has no file descriptors left (ulimit -n)",
+    errno.ENFILE: "the machine has no file descriptors left",
+    errno.EADDRNOTAVAIL: "it has no local ports left (net.ipv4.ip_local_port_range)",
+}
 _TRIAL_S: Final = 2.0
 _NS: Final = 1_000_000_000
 
@@ -93,8 +98,15 @@ class Dialer:
         except TimeoutError:
             caller.refused("timeout", f"no connection within {self._timeout_s:g} s")
         except OSError as error:
-            tls = self._tls is not None and error.errno not in _PLAIN_FAULTS
-            caller.refused("tls" if tls else "connect", f"{self._address}:{self._port}: {error}")
+            caller.refused(*self._fault(error))
+
+    def _fault(self, error: OSError) -> tuple[str, str]:
+        """The kind of a connection's failure, and its text."""
+        place = f"{self._address}:{self._port}"
+        if error.errno in _OWN_LIMITS:
+            return "other", f"the harness's own limit, not the target's: {_OWN_LIMITS[error.errno]}; {place}: {error}"
+        tls = self._tls is not None and error.errno not in _PLAIN_FAULTS
+        return "tls" if tls else "connect", f"{place}: {error}"
 
     def sweep(self, now: int) -> None:
         """Give up what has waited too long, and close what the server should have closed since the last time.

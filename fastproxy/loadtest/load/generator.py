@@ -50,6 +50,7 @@ class Generator:
         self._order = 0
         self._armed = NEVER
         self._sweeps = 0
+        self._begun = False
         self._stopped_at = NEVER
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -64,7 +65,11 @@ class Generator:
         now = time.monotonic_ns()
         if now > start:  # getting ready took too long; requests that were due meanwhile are not the target's fault
             self.meter.delay(start := now)
-        await asyncio.sleep((start - now) / NS)
+        await asyncio.wait((self._over,), timeout=(start - now) / NS)
+        if self._over.done():  # stopped before it began
+            await self.dialer.close()
+            return self.meter.tally(start)
+        self._begun = True
         self._timer = Timer(self._loop, self._tick)
         self._drive = (ClosedLoop if plan.arrival is Arrival.CLOSED else OpenLoop)(self, plan, start)
         self.later(self.meter.measured_from, self.meter.begin)
@@ -83,16 +88,23 @@ class Generator:
         await self.dialer.close()
 
     def _until(self) -> int:
-        """The end of the measured time: of sending, or of the last reply if that came later."""
-        counts = self._plan.count and self.meter.done
-        sent = self.meter.measured_from if counts else min(self._drive.end, time.monotonic_ns())
-        return max(self.meter.last, min(self._stopped_at, sent))
+        """The end of the measured time: of the stages, or of the last right reply where those behind them count too.
+
+        With a count it is when the last request ended, well or not.
+        """
+        meter = self.meter
+        if self._plan.count and self.jobs.exhausted and self._stopped_at == NEVER:
+            return min(meter.last_ended, meter.ends)
+        return max(meter.last, min(self._stopped_at, self._drive.end, time.monotonic_ns()))
 
     def stop(self) -> None:
         """End early: send nothing more, wait a moment for replies. What is still out then is not counted."""
         if self._stopped_at != NEVER or self._over.done():
             return
         self._stopped_at = time.monotonic_ns()
+        if not self._begun:  # `run` looks at it
+            self.finish()
+            return
         self.later(self._stopped_at + _STOPPING, lambda _now: self.finish())
         self._drive.stop()
 
@@ -142,7 +154,7 @@ class Generator:
         self.meter.turn(now)
         self._sweeps += 1
         if self._sweeps % _REPORT_EVERY == 0:
-            self._report(self.meter.tally(now, whole=False))
+            self._report(self.meter.tally(min(now, self.meter.ends), whole=False))
         if now > self._drive.end + round(self._plan.timeout_s * NS) and self._stopped_at == NEVER:
             self.dialer.give_up(f"not complete {self._plan.timeout_s:g} s after the end of the run")
             self.finish()

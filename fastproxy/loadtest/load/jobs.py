@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastproxy.loadtest.load.client import Job
 from fastproxy.loadtest.load.kind import Kind, request_of
+from fastproxy.loadtest.load.masking import known_secrets
 from fastproxy.loadtest.load.shapes import Arrival, Format
 from fastproxy.loadtest.load.template import compile_recorded, compile_request, compile_upgrade
 
@@ -66,7 +67,9 @@ class Jobs:
 
 def _kind(request: Request, plan: Plan, meter: Meter) -> Kind:
     upgrade = compile_upgrade(request, plan) if request.format is Format.WEBSOCKET else None
-    return Kind(request, compile_request(request, plan), meter.of_request(request.name), upgrade)
+    kind = Kind(request, compile_request(request, plan), meter.of_request(request.name), upgrade)
+    kind.secrets = known_secrets(plan.url, request.path, request.headers)
+    return kind
 
 
 def _recorded_kinds(plan: Plan, meter: Meter) -> list[Kind]:
@@ -78,7 +81,9 @@ def _recorded_kinds(plan: Plan, meter: Meter) -> list[Kind]:
         if len(names) < _NAMES:
             names.add(request.name)
         name = request.name if request.name in names else "others"
-        kinds.append(Kind(request, compile_recorded(recorded, plan), meter.of_request(name)))
+        kind = Kind(request, compile_recorded(recorded, plan), meter.of_request(name))
+        kind.secrets = known_secrets(plan.url, recorded.path, recorded.headers)
+        kinds.append(kind)
     return kinds
 
 

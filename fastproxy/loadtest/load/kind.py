@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from fastproxy.formats.usage import json_reader
+from fastproxy.loadtest.load.masking import masked_text
 from fastproxy.loadtest.load.shapes import Format, Request
 from fastproxy.loadtest.load.stream import StreamReader, shown
 
@@ -26,8 +27,8 @@ class Kind:
     """One kind of request, and where its latencies are counted."""
 
     __slots__ = (
-        "head_only", "keeps_body", "latencies", "maker", "plain", "read_usage", "request", "streams", "talks",
-        "upgrade",
+        "head_only", "keeps_body", "latencies", "maker", "plain", "read_usage", "request", "secrets", "streams",
+        "talks", "upgrade",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +42,7 @@ class Kind:
         self.talks = request.turns > 1
         self.head_only = request.method == "HEAD"
         self.upgrade = upgrade  # a WebSocket's
+        self.secrets: tuple[str, ...] = ()  # credentials it sends, which a reply may echo
         counts_usage = request.format in _AI and not request.stream
         self.read_usage = json_reader(request.format.value) if counts_usage else None
         asks = bool(check.json or check.contains)
@@ -58,7 +60,11 @@ class Kind:
         return usage.output if usage is not None else 0
 
     def judge(self, status: int, body: bytes, reader: StreamReader | None) -> Wrong | None:
-        """What is wrong with a reply that was framed well; None when it is right."""
+        """What is wrong with a reply that was framed well, without credentials; None when it is right."""
+        wrong = self._judge(status, body, reader)
+        return (wrong[0], masked_text(wrong[1], self.secrets)) if wrong is not None else None
+
+    def _judge(self, status: int, body: bytes, reader: StreamReader | None) -> Wrong | None:
         check = self.request.check
         if status not in check.status if check.status else status >= 400:
             return "status", f"{status}: {shown(body)}"

@@ -2,6 +2,13 @@
 
 Times come in as nanoseconds of the monotonic clock and go out as microseconds. Latencies are kept by kind of request
 and by second, so a request costs two additions for both, and the total is summed only when somebody asks.
+
+`latency` holds right replies and timeouts: who gave up after 30 s has waited at least so long, and a percentile that
+left that out would get better as the target hangs. `service` holds the timeouts of requests that were sent. Replies
+that end at or after `ends`, where a closed loop's stages are over, are left out; failures are not.
+
+After an hour two neighbouring Seconds become one, at the place of the first; after two hours four, and so on. Places
+count from the start of the run, so all processes join the same ones.
 """
 
 from __future__ import annotations
@@ -11,12 +18,14 @@ from collections import defaultdict
 from typing import Final
 
 from fastproxy.loadtest.load.histogram import bucket_of, merge
+from fastproxy.loadtest.load.pacing import NEVER
 from fastproxy.loadtest.load.shapes import Buckets, Second, Tally
 
 _US: Final = 1000
 _SECOND: Final = 1_000_000_000
 _EXAMPLE: Final = 200
 _RECENT: Final = 3  # seconds that an interim report holds
+_MOST: Final = 3600  # Seconds that are kept
 
 
 def _counts() -> defaultdict[int, int]:
@@ -29,7 +38,9 @@ class Meter:
     def __init__(self, start: int, measured_from: int) -> None:
         self.start = start
         self.measured_from = measured_from
+        self.ends = NEVER
         self.last = measured_from  # when the last right reply had come
+        self.last_ended = measured_from  # when the last request had ended, well or not
         self.sent = self.done = self.connections = self.aborted = 0
         self.bytes_in = self.bytes_out = self.events = self.tokens_out = 0
         self.statuses: defaultdict[int, int] = _counts()
@@ -40,10 +51,12 @@ class Meter:
         self.gap = _counts()
         self.token_rate = _counts()
         self.lateness = _counts()
+        self._unsent = _counts()  # latencies of timeouts before sending
         self._by_request: dict[str, defaultdict[int, int]] = {}
         self._errors: dict[str, int] = {}
         self._examples: dict[str, str] = {}
         self._seconds: list[Second] = []
+        self._each = 1  # how many seconds a Second stands for
         self._latency = _counts()  # of the second that runs
         self._tokens = _counts()
         self._second_ends = 0
@@ -54,7 +67,8 @@ class Meter:
     def delay(self, start: int) -> None:
         """The run begins later than it was meant to."""
         self.measured_from += start - self.start
-        self.start, self.last = start, self.measured_from
+        self.start = start
+        self.last = self.last_ended = self.measured_from
 
     def begin(self, now: int) -> None:
         """The warm-up is over."""
@@ -75,8 +89,29 @@ class Meter:
         self._latency[bucket] += 1
         self.service[bucket if latency == service else bucket_of(service // _US)] += 1
         self.done += 1
-        self.last = now
+        self.last = self.last_ended = now
         return bucket
+
+    def timed_out(self, latencies: defaultdict[int, int], latency: int, service: int, now: int) -> None:
+        """A request was given up; both times are the least that it would have taken. It still is to be called wrong."""
+        self._waited(latencies, latency, now)
+        self.service[bucket_of(service // _US)] += 1
+
+    def _waited(self, latencies: defaultdict[int, int], latency: int, now: int) -> None:
+        if now >= self._second_ends:
+            self.turn(now)
+        bucket = bucket_of(latency // _US)
+        latencies[bucket] += 1
+        self._latency[bucket] += 1
+
+    def left_out(self) -> None:
+        """A reply came too late to be counted, and so its request is not."""
+        self.sent -= 1
+
+    def broken_off(self, now: int) -> None:
+        """We have left in the middle of a reply, on purpose."""
+        self.aborted += 1
+        self.last_ended = now
 
     def first(self, took: int) -> None:
         self.first_byte[bucket_of(took // _US)] += 1
@@ -108,6 +143,7 @@ class Meter:
         """A request has failed."""
         if now >= self._second_ends:
             self.turn(now)
+        self.last_ended = now
         self._errors[kind] = self._errors.get(kind, 0) + 1
         if kind not in self._examples:
             self._examples[kind] = text[:_EXAMPLE]
@@ -117,15 +153,25 @@ class Meter:
         if intended >= self.measured_from:
             self.sent += 1
             self.wrong(kind, text, now)
+            if kind == "timeout":
+                self._waited(self._unsent, now - intended, now)
 
     def turn(self, now: int) -> None:
         """Close the second that ran, if it is over."""
         if not self._second_ends or now < self._second_ends:
             return
-        self._seconds.append(self._running())
+        self._seconds = self._with_running()
+        if self._seconds[-1].at >= _MOST * self._each - self._each:
+            self._each *= 2
+            self._seconds = _joined(self._seconds, self._each)
         self._latency, self._tokens = _counts(), _counts()
         self._before = (self.done, sum(self._errors.values()), self.bytes_in)
         self._second_ends += (1 + (now - self._second_ends) // _SECOND) * _SECOND
+
+    def _with_running(self) -> list[Second]:
+        if self._each == 1:
+            return [*self._seconds, self._running()]
+        return [*self._seconds[:-1], *_joined([*self._seconds[-1:], self._running()], self._each)]
 
     def _running(self) -> Second:
         done, errors, bytes_in = self._before
@@ -140,11 +186,11 @@ class Meter:
 
     def tally(self, until: int, *, whole: bool = True) -> Tally:
         """All so far, `until` being the end of the measured time. Not `whole`: only the latest seconds come along."""
-        latency: Buckets = {}
+        latency: Buckets = dict(self._unsent)
         for counts in self._by_request.values():
             merge(latency, counts)
         began = self._second_ends > 0
-        seconds = [*self._seconds, self._running()] if began else []
+        seconds = self._with_running() if began else []
         return Tally(
             sent=self.sent,
             done=self.done,
@@ -171,3 +217,17 @@ class Meter:
             wall=max(0, until - self.measured_from) // _US if began else 0,
             cpu=(time.process_time_ns() - self._cpu_start) // _US if began else 0,
         )
+
+
+def _joined(seconds: list[Second], each: int) -> list[Second]:
+    """So many seconds in one; nothing of `seconds` is changed."""
+    found: dict[int, Second] = {}
+    for second in seconds:
+        at = second.at // each * each
+        into = found.setdefault(at, Second(at))
+        into.done += second.done
+        into.errors += second.errors
+        into.bytes_in += second.bytes_in
+        merge(into.latency, second.latency)
+        merge(into.first_token, second.first_token)
+    return list(found.values())

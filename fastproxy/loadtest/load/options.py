@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import ssl
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -51,8 +52,14 @@ REPORT: Final = "report"
 CREDENTIALS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 _SCHEMES: Final = ("http", "https", "ws", "wss")
+_NO_HOST: Final = re.compile(r"[\s\x00-\x1f\x7f]")
 _SHAPES_REQUEST: Final = ("body", "method", "model", "stream", "format", "prompt_words")
 _SHAPES_ARRIVAL: Final = ("rate", "ramp", "arrival", "connections")
+_EXCLUDING: Final = (
+    ("scenario", "replay"), ("replay", "frontier"), ("frontier", "compare"), ("frontier", "fail_if"),
+    ("pid", "command"), ("pid_b", "command_b"),
+)  # fmt: skip
+_NEEDS_COMPARE: Final = ("pid_b", "command_b")
 _ENOUGH_LINES: Final = 100  # for a process of its own; of a few lines, shares would be uneven
 _SEEDS: Final = 1000  # seeds of one plan's processes; a plan's neighbours have others
 
@@ -83,11 +90,11 @@ def _typed(parse: Callable[[str], object]) -> Callable[[str], object]:
 def _add_load(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("load").add_argument
     count = _typed(whole(1, 1_000_000_000))
-    duration = _typed(parse_duration)
+    duration, some_time = _typed(parse_duration), _typed(parse_length)
     add("-c", "--connections", type=_typed(whole(1, 1_000_000)), metavar="N", help="at once (64); with a rate, at most")
     add("-r", "--rate", type=_typed(parse_level), metavar="RATE", help="offered requests per second, open loop")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("-d", "--duration", type=duration, metavar="DURATION", help="how long, 10s without -n")
+    length.add_argument("-d", "--duration", type=some_time, metavar="DURATION", help="how long, 10s without -n")
     length.add_argument("-n", "--count", type=count, metavar="COUNT", help="stop after so many requests")
     add("--arrival", choices=list(ARRIVALS), help="how an offered rate arrives (poisson), or closed")
     add("--ramp", type=_typed(parse_stages), metavar="STAGES", help="10s:100-1000,30s:1000; rates, with -c connections")
@@ -111,7 +118,7 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     add("-H", "--header", action="append", default=[], type=_typed(parse_header), metavar="H", help="'name: value'")
     add("--key", metavar="KEY", help="sent in the header that the format's vendor uses")
     add("--data", action="append", default=[], type=_typed(_parse_data), metavar="NAME=FILE", help="for {{line:NAME}}")
-    add("--timeout", type=_typed(parse_duration), default=30.0, metavar="D", help="for one request (30s)")
+    add("--timeout", type=_typed(parse_length), default=30.0, metavar="D", help="for one request (30s)")
     add("--no-keepalive", action="store_true", help="a connection for each request")
     add("--ca", metavar="FILE", help="trust these authorities, PEM")
     add("--insecure", action="store_true", help="trust any certificate")
@@ -137,7 +144,7 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
     add("--command-b", metavar="CMD", help="the command of URL_B")
     add("--pairs", type=_typed(whole(3, 1000)), default=5, metavar="N", help="of --compare (5)")
     add("--frontier", action="store_true", help="search the highest rate with p99 below 1, 5, 10, 50 and 100 ms")
-    add("--probe", type=_typed(parse_duration), default=4.0, metavar="D", help="length of one try of --frontier (4s)")
+    add("--probe", type=_typed(parse_length), default=4.0, metavar="D", help="length of one try of --frontier (4s)")
 
 
 def _add_reports(parser: argparse.ArgumentParser) -> None:
@@ -156,10 +163,12 @@ def parse_url(text: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in _SCHEMES:
         raise ValueError(f"scheme {cut(parts.scheme)} is not known; expected {', '.join(_SCHEMES)}")
-    if not parts.hostname or parts.port == 0:  # reading the port raises ValueError for one that is none
-        raise ValueError(f"{cut(text)} names no host")
     if "@" in parts.netloc:
         raise ValueError("credentials do not belong into an address; use --key or --header")
+    if not parts.hostname or parts.port == 0:  # reading the port raises ValueError for one that is none
+        raise ValueError(f"{cut(text)} names no host")
+    if _NO_HOST.search(parts.netloc):
+        raise ValueError(f"{cut(parts.netloc)} is not a host: it holds a space or a control character")
     return url.partition("#")[0]
 
 
@@ -170,6 +179,14 @@ def _parse_target(text: str) -> str:
 
 def parse_stages(text: str) -> tuple[Stage, ...]:
     return tuple(parse_stage(part) for part in text.split(","))
+
+
+def parse_length(text: str) -> float:
+    """A duration that is one."""
+    seconds = parse_duration(text)
+    if not seconds:
+        raise ValueError(f"{cut(text)} is no time at all; expected more than 0")
+    return seconds
 
 
 def parse_header(text: str) -> tuple[str, str]:
@@ -226,13 +243,21 @@ def plan_from(args: argparse.Namespace, environ: Mapping[str, str] | None = None
 def _refuse_conflicts(args: argparse.Namespace) -> None:
     if args.reports:
         raise OptionError(f"one URL is measured at a time, seen {cut(args.reports[0])} too; --compare measures two")
-    if args.scenario and args.replay:
-        raise OptionError("--scenario and --replay exclude each other")
+    for one, other in _EXCLUDING:
+        if getattr(args, one) and getattr(args, other):
+            raise OptionError(f"{_flag(one)} and {_flag(other)} exclude each other")
+    for name in _NEEDS_COMPARE:
+        if getattr(args, name) and not args.compare:
+            raise OptionError(f"{_flag(name)} is about the second URL; it needs --compare")
     source = "--scenario" if args.scenario else "--replay" if args.replay else ""
     refused = _SHAPES_REQUEST + (_SHAPES_ARRIVAL[:3] if args.replay else ()) if source else ()
     for name in refused:
         if getattr(args, name):
-            raise OptionError(f"{source} says itself what is sent; it excludes --{name.replace('_', '-')}")
+            raise OptionError(f"{source} says itself what is sent; it excludes {_flag(name)}")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _requests(
@@ -249,7 +274,7 @@ def _requests(
         request = build_request(given)
         check_request(request, data)
     except FieldError as error:
-        flag = {"headers": "--header", "": "the request"}.get(error.field, f"--{error.field.replace('_', '-')}")
+        flag = {"headers": "--header", "": "the request"}.get(error.field, _flag(error.field))
         raise OptionError(f"{flag}: {error.text}") from None
     return [msgspec.structs.replace(request, headers=())]
 
@@ -262,9 +287,18 @@ def _body(file: str) -> str:
 
 
 def _ca_file(file: str | None) -> str:
-    if file and not Path(file).is_file():
+    if not file:
+        return ""
+    if not Path(file).is_file():
         raise OptionError(f"--ca: {file} is not a file")
-    return str(Path(file).resolve()) if file else ""
+    try:
+        ssl.create_default_context(cafile=file)
+    except ssl.SSLError as error:
+        why = (error.reason or "unknown").replace("_", " ").lower()
+        raise OptionError(f"--ca: {file} is not a PEM file of certificates: {why}") from None
+    except OSError as error:
+        raise OptionError(f"--ca: {file} cannot be read: {error.strerror}") from None
+    return str(Path(file).resolve())
 
 
 def _dressed(request: Request, args: argparse.Namespace) -> Request:

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from fastproxy.config.report import SECRET_NAME
 from fastproxy.errors import ConfigError, FormatError
 from fastproxy.formats.operations import find
 from fastproxy.formats.peek import peek
@@ -39,7 +40,8 @@ Pairs = tuple[tuple[str, str], ...]
 
 SECRET_HEADER: Final = re.compile(r"auth|cookie|credential|key|pass|secret|signature|token|csrf|xsrf", re.IGNORECASE)
 _NOT_SECRET: Final = frozenset({"sec-websocket-key", "idempotency-key"})
-_SECRET_PARAMETER: Final = re.compile(r"auth|key|pass|secret|sig|token|credential|session", re.IGNORECASE)
+_SECRET_PARAMETER: Final = re.compile(SECRET_NAME, re.IGNORECASE)
+_LATEST_MS: Final = 1e14  # of at_ms, which may count from 1970
 _CONNECTION: Final = frozenset(
     {
         *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade"),
@@ -47,6 +49,7 @@ _CONNECTION: Final = frozenset(
     }
 )
 _FORMATS: Final = {kind.value: kind for kind in Format}
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class _Line(msgspec.Struct):
@@ -97,6 +100,13 @@ class _Har(msgspec.Struct):
     log: _HarLog
 
 
+class _Top(msgspec.Struct):
+    """What tells a HAR from a file of one JSON line."""
+
+    log: dict[str, msgspec.Raw]
+    path: msgspec.Raw | None = None
+
+
 def read_recording(file: str, *, keep_credentials: bool = False) -> tuple[Recorded, ...]:
     """The requests in the order of their times. Raises ConfigError with the line that is wrong."""
     try:
@@ -112,14 +122,20 @@ def read_recording(file: str, *, keep_credentials: bool = False) -> tuple[Record
 
 
 def _is_har(data: bytes) -> bool:
-    """A HAR is one object with `log` at its beginning; a line of ours has no such field."""
-    return re.match(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{', data) is not None
+    """A HAR is one object with a `log`, mostly at its beginning; a line of ours has no such field."""
+    bare = data.removeprefix(_BOM)
+    if re.match(rb'\s*\{\s*"log"\s*:\s*\{', bare):
+        return True
+    try:
+        return msgspec.json.decode(bare, type=_Top).path is None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
 
 
 def _read_lines(data: bytes, file: str) -> Iterable[Recorded]:
     decode = msgspec.json.Decoder(_Line).decode
     chance = Values(0)
-    for number, text in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+    for number, text in enumerate(data.removeprefix(_BOM).splitlines(), 1):
         if not text.strip():
             continue
         try:
@@ -133,6 +149,8 @@ def _from_line(line: _Line, chance: Values) -> Recorded:
         raise ValueError(f"path: expected one that begins with /, seen {line.path[:60]!r}")
     if line.body is not None and line.body_base64:
         raise ValueError("body and body_base64 exclude each other")
+    if not 0 <= line.at_ms <= _LATEST_MS:
+        raise ValueError(f"at_ms: {line.at_ms:g} is out of range; expected milliseconds from 0 to {_LATEST_MS:g}")
     headers = tuple(line.headers.items() if isinstance(line.headers, dict) else line.headers)
     path = line.path
     if line.client_format == Format.GEMINI.value and path.endswith(":streamGenerateContent"):
@@ -156,12 +174,16 @@ def _line_body(line: _Line, chance: Values) -> bytes:
 
 
 def _microseconds(moment: str) -> int:
-    return round(datetime.fromisoformat(moment).timestamp() * 1e6)
+    """Raises ValueError."""
+    try:
+        return round(datetime.fromisoformat(moment).timestamp() * 1e6)
+    except OverflowError:
+        raise ValueError(f"{moment!r} is out of range") from None
 
 
 def _read_har(data: bytes, file: str, keep_credentials: bool) -> Iterable[Recorded]:
     try:
-        entries = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_Har).log.entries
+        entries = msgspec.json.decode(data.removeprefix(_BOM), type=_Har).log.entries
     except msgspec.DecodeError as error:
         raise ConfigError(f"not a HAR: {error}", file=file) from None
     for index, entry in enumerate(entries):

@@ -141,7 +141,7 @@ class Tally(msgspec.Struct):
     bytes_out: int = 0
     events: int = 0
     tokens_out: int = 0  # as usage said, else one per content event
-    latency: Buckets = {}  # from the intended time of sending to the last byte
+    latency: Buckets = {}  # from the intended time of sending to the last byte; timeouts count with what they waited
     service: Buckets = {}  # from the actual time of sending
     connect: Buckets = {}
     first_byte: Buckets = {}

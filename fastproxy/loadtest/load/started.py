@@ -36,7 +36,7 @@ def started(command: str, url: str) -> Iterator[int]:
         try:
             child = subprocess.Popen(shlex.split(command), stdout=output, stderr=output, start_new_session=True)
         except (OSError, ValueError) as error:
-            raise StartFailed(f"{command}: {error}") from error
+            raise StartFailed(f"{command.split(maxsplit=1)[0]}: {error}") from error  # the rest may hold keys
         try:
             _await_port(child, url, output)
             yield child.pid

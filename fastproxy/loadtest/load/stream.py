@@ -19,19 +19,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SHOWN: Final = 150
+_LARGEST: Final = 16 << 20  # bytes of one event
 
 
 class StreamReader:
     """One stream. `keeps_values` collects what checks of JSON paths look at, `keeps_text` what the model wrote."""
 
     __slots__ = (
-        "_event", "_rest", "ended", "error", "events", "fault", "keeps_text", "keeps_values", "text", "tokens",
-        "values",
+        "_event", "_pieces", "_size", "_tail", "ended", "error", "events", "fault", "keeps_text", "keeps_values",
+        "text", "tokens", "values",
     )  # fmt: skip
 
     def __init__(self, wire_format: Format, *, keeps_text: bool = False, keeps_values: bool = False) -> None:
         self._event = _READERS[wire_format]
-        self._rest = b""
+        self._pieces: list[bytes] = []  # of the event that is not complete
+        self._size = 0  # of them
+        self._tail = b""  # behind them: what may be the beginning of a blank line
         self.keeps_text = keeps_text
         self.keeps_values = keeps_values
         self.ended = wire_format is Format.HTTP  # only its framing can tell
@@ -44,8 +47,7 @@ class StreamReader:
 
     def feed(self, data: bytes) -> int:
         """Take the next bytes of the body; return the number of content events that they complete."""
-        if self._rest:
-            data = self._rest + data
+        data = self._tail + data
         held = b""
         if data.find(b"\r") >= 0:  # half the cost of `in`
             if data.endswith(b"\r"):  # may be half of a line's end
@@ -53,16 +55,33 @@ class StreamReader:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         end = data.rfind(b"\n\n")
         if end < 0:
-            self._rest = data + held
+            self._hold(data, held)
             return 0
-        self._rest = data[end + 2 :] + held
+        blocks, rest = data[:end], data[end + 2 :]
+        if self._pieces:
+            blocks = b"".join((*self._pieces, blocks))
+            self._pieces, self._size = [], 0
+        self._hold(rest, held)
         content = 0
-        for block in data[:end].split(b"\n\n"):
+        for block in blocks.split(b"\n\n"):
             payload = block[5:] if block.startswith(b"data:") and block.find(b"\n") < 0 else _payload(block)
             if payload:
                 self.events += 1
                 content += self._read(payload)
         return content
+
+    def _hold(self, data: bytes, held: bytes) -> None:
+        """Keep the bytes of an event that is not complete, so that only new ones are searched for its end."""
+        if data.endswith(b"\n"):
+            data, held = data[:-1], b"\n" + held
+        self._tail = held
+        if not data:
+            return
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > _LARGEST:
+            self.fault = self.fault or f"event too large: more than {_LARGEST >> 20} MiB"
+            self._pieces, self._size = [], 0
 
     def _read(self, payload: bytes) -> int:
         if payload.strip() == b"[DONE]":

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import resource
 import ssl
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 
-from fastproxy.loadtest.load.histogram import total
+from fastproxy.loadtest.load.histogram import percentile, total
 from fastproxy.loadtest.load.shapes import Check, Format, Request
-from tests.loadtest.load.targets import JSON, Client, balanced, chunked, counted, framed, run, serving
+from tests.loadtest.load.targets import JSON, Client, balanced, chunked, counted, framed, run, serving, timed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from fastproxy.loadtest.load.generator import Generator
 
 EVENT = b'data: {"choices":[{"delta":{"content":"word"}}]}\n\n'
 DONE = b"data: [DONE]\n\n"
@@ -109,7 +115,7 @@ def test_each_fault_is_found_and_named(
         tally = run(counted(url, request_, count=4, timeout_s=0.3))
     assert tally.errors == {kind: 4}, tally.error_examples
     assert text in tally.error_examples[kind]
-    assert (tally.done, tally.latency) == (0, {})
+    assert (tally.done, total(tally.latency)) == (0, 4 if kind == "timeout" else 0)
     assert balanced(tally)
     assert len(seen) == 4, "a request that failed was sent again"
 
@@ -189,3 +195,63 @@ def test_clients_that_leave_are_no_errors() -> None:
     with serving(silence) as url:
         tally = run(counted(url, Request(abort_share=1.0, abort_after_s=0.05), count=6))
     assert (tally.aborted, tally.sent, tally.errors, tally.done) == (6, 6, {}, 0)
+
+
+def test_timeouts_vanished_from_the_percentiles() -> None:
+    """Half of the requests hang: that half of the latencies is at least the time after which we gave up."""
+
+    def behave(client: Client, _request: bytes) -> None:
+        if client.number % 2:
+            client.reply()
+
+    with serving(behave) as url:
+        tally = run(counted(url, Request(name="it"), count=8, connections=1, timeout_s=0.3))
+    assert (tally.done, tally.errors) == (4, {"timeout": 4})
+    assert total(tally.latency) == total(tally.by_request["it"]) == total(tally.service) == 8
+    assert percentile(tally.latency, 0.4) < 290_000 < percentile(tally.latency, 0.6)
+    assert sum(total(second.latency) for second in tally.seconds) == 8
+
+
+def test_an_interim_reply_counted_as_the_first_byte() -> None:
+    def behave(client: Client, _request: bytes) -> None:
+        client.reply(b"HTTP/1.1 100 Continue\r\n\r\n")
+        client.later(0.1)
+
+    with serving(behave) as url:
+        tally = run(counted(url, count=4))
+    assert (tally.done, total(tally.first_byte)) == (4, 4)
+    assert percentile(tally.first_byte, 0.01) >= 90_000
+
+
+def test_an_interim_reply_in_the_same_read_left_no_first_byte() -> None:
+    with serving(replies(b"HTTP/1.1 103 Early\r\n\r\n" + framed(JSON))) as url:
+        tally = run(counted(url, count=4))
+    assert percentile(tally.first_byte, 1) == percentile(tally.latency, 1)
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_our_own_limits_were_blamed_on_the_target() -> None:
+    limit = no_more_files()
+
+    def during(generator: Generator) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.15, limit.__enter__)
+        loop.call_later(0.5, limit.__exit__, None, None, None)
+
+    with serving(silence) as url:
+        pass
+    tally = run(timed(url.replace("localhost", "127.0.0.1"), 0.7, 1), during)
+    assert set(tally.errors) == {"connect", "other"}, "the first ones were refused by the target"
+    assert "the harness's own limit" in tally.error_examples["other"]
+    assert "file descriptors" in tally.error_examples["other"]

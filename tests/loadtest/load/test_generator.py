@@ -361,3 +361,44 @@ def test_what_is_no_websocket_is_an_error() -> None:
     with serving(at_once) as url:
         tally = run(counted(url, Request(format=Format.WEBSOCKET), count=4))
     assert tally.errors == {"status": 4}
+
+
+# The end of a run
+
+
+def test_stop_before_the_timer_was_there_let_the_load_go_on() -> None:
+    seen: list[bytes] = []
+    with serving(at_once, seen) as url:
+        at_the_beginning = run(timed(url, 5.0, 2), lambda generator: generator.stop())
+        began = time.monotonic()
+        while_waiting = run(timed(url, 5.0, 2), stop_soon, start=time.monotonic_ns() + 5 * 10**9)
+    assert time.monotonic() - began < 2.0
+    assert (at_the_beginning.sent, while_waiting.sent, seen) == (0, 0, [])
+    assert (at_the_beginning.wall, while_waiting.wall) == (0, 0)
+
+
+def test_the_drain_of_a_closed_loop_lowered_its_rate() -> None:
+    """Replies take 0.4 s: two rounds of four lie in the second, the third one ends behind it."""
+    with serving(lambda client, _request: client.later(0.4)) as url:
+        tally = run(timed(url, 1.0, 4))
+    assert tally.wall == 1_000_000
+    assert (tally.sent, tally.done, total(tally.latency), tally.statuses) == (8, 8, 8, {200: 8})
+    assert balanced(tally)
+
+
+def test_a_last_request_that_failed_was_no_end_of_the_measured_time() -> None:
+    def behave(client: Client, _request: bytes) -> None:
+        client.later(0.1, framed(JSON, 200 if client.number < 2 else 500))
+
+    with serving(behave) as url:
+        tally = run(counted(url, count=6, connections=1))
+    assert (tally.done, tally.errors) == (2, {"status": 4})
+    assert tally.wall == pytest.approx(600_000, rel=0.2)
+
+
+@pytest.mark.parametrize("arrival", [Arrival.CLOSED, Arrival.UNIFORM])
+def test_an_early_end_without_replies_had_no_time(arrival: Arrival) -> None:
+    with serving(lambda _client, _request: None) as url:
+        tally = run(timed(url, 60.0, 2, arrival=arrival), stop_soon)
+    assert tally.done == 0
+    assert tally.wall == pytest.approx(300_000, rel=0.2)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
+from fastproxy.loadtest.load.jobs import Jobs
 from fastproxy.loadtest.load.kind import Kind, request_of
-from fastproxy.loadtest.load.shapes import Check, Format, Recorded, Request
+from fastproxy.loadtest.load.meter import Meter
+from fastproxy.loadtest.load.shapes import Arrival, Check, Format, Plan, Recorded, Request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,3 +67,42 @@ def test_paths_lead_into_json(path: str, wanted: object, right: bool) -> None:
 def test_a_request_of_a_recording_is_named_without_its_query() -> None:
     request = request_of(Recorded(0, "GET", "/models?page=2", (), b""))
     assert (request.name, request.method) == ("GET /models", "GET")
+
+
+SECRET = "corp/0123456789+abcdef"
+SENT = (("x-api-key", SECRET), ("x-team", "blue"))
+
+
+def kind_of(plan: Plan) -> Kind:
+    job = Jobs(plan, Meter(0, 0), Random(0)).next(0)
+    assert job is not None
+    return job.kind
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan("http://h", (Request(path="/", headers=SENT, stream=True),)),
+        Plan("http://h", (Request(path=f"/?key={SECRET}", stream=True),)),
+        Plan(f"http://h/?access_token={SECRET}", (Request(stream=True),)),
+        Plan("http://h", arrival=Arrival.RECORDED, recording=(Recorded(0, "GET", "/", SENT, b"", stream=True),)),
+    ],
+)
+def test_a_credential_that_a_reply_echoes_is_not_told(plan: Plan) -> None:
+    made = kind_of(plan)
+    assert made.secrets == (SECRET,)
+    reader = made.reader()
+    reader.error = f"no {SECRET}"
+    body = f'{{"error": "blue: no {SECRET} nor sk-other-0123 nor Bearer abcdefgh"}}'.encode()
+    for wrong in (
+        made.judge(401, body, None),
+        made.judge(401, b"x" * 140 + SECRET.encode(), None),  # cut off in the middle of it
+        made.judge(200, b"", reader),
+    ):
+        assert wrong is not None
+        assert "corp/" not in wrong[1]
+        assert "…(" in wrong[1]
+    assert made.judge(401, body, None) == (
+        "status",
+        '401: {"error": "blue: no corp…(22 chars) nor sk-…(13 chars) nor Bearer ab…(8 chars)"}',
+    )

@@ -75,3 +75,33 @@ def test_what_was_meant_for_the_warm_up_is_no_failure() -> None:
 def test_before_it_begins_there_is_nothing() -> None:
     tally = Meter(start=0, measured_from=S).tally(S // 2)
     assert (tally.wall, tally.cpu, tally.seconds, tally.started_ns) == (0, 0, [], 0)
+
+
+def test_one_histogram_per_second_grew_without_bound() -> None:
+    meter = Meter(start=0, measured_from=0)
+    meter.begin(0)
+    latencies = meter.of_request("one")
+    for second in range(10_000):
+        meter.right(latencies, MS, MS, second * S)
+        meter.wrong("reset", "", second * S + MS)
+    seconds = meter.tally(10_000 * S).seconds
+    assert len(seconds) == 2500
+    assert [second.at for second in seconds] == list(range(0, 10_000, 4))
+    assert {(second.done, second.errors, total(second.latency)) for second in seconds} == {(4, 4, 4)}
+    assert [second.at for second in meter.tally(10_000 * S, whole=False).seconds] == [9988, 9992, 9996]
+
+
+def test_an_hour_keeps_every_second_and_joining_changes_no_report_that_was_made() -> None:
+    meter = Meter(start=0, measured_from=0)
+    meter.begin(0)
+    latencies = meter.of_request("one")
+    for second in range(3600):
+        meter.right(latencies, MS, MS, second * S)
+    before = meter.tally(3600 * S)
+    assert [second.done for second in before.seconds] == [1] * 3600
+    for second in range(3600, 3603):
+        meter.right(latencies, MS, MS, second * S)
+    assert len(before.seconds) == 3600
+    after = meter.tally(3603 * S)
+    assert ([second.done for second in after.seconds]) == [2] * 1801 + [1]
+    assert [second.done for second in meter.tally(3603 * S).seconds] == [second.done for second in after.seconds]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+import trustme
 
 from fastproxy.errors import ConfigError
 from fastproxy.loadtest.load.options import (
@@ -50,7 +51,7 @@ def test_a_plain_address_is_asked_for_ten_seconds() -> None:
 
 def test_every_flag_of_the_load_arrives(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
-    authority.write_text("")
+    trustme.CA().cert_pem.write_to_path(authority)
     users = tmp_path / "users.txt"
     users.write_text("a\nb\n")
     plan = planned(
@@ -124,6 +125,16 @@ def test_a_websocket_by_its_address() -> None:
     assert (plan.requests[0].format, plan.requests[0].method) == (Format.WEBSOCKET, "POST")
 
 
+def test_what_goes_together_is_not_refused() -> None:
+    for flags in (
+        ["--pid", "1"],
+        ["--compare", "h", "--pid", "1", "--command-b", "x"],
+        ["--frontier"],
+        ["--warm", "0"],
+    ):
+        assert planned(URL, *flags).url == URL
+
+
 def test_a_body_from_a_file_and_from_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "b").write_text("from {{n}}")
     assert planned(URL, "--body", str(tmp_path / "b")).requests == (Request(body="from {{n}}"),)
@@ -176,6 +187,14 @@ def test_a_recording_is_sent_again(tmp_path: Path) -> None:
         (["--format", "gemini", "--body", __file__, "--prompt-words", "3"], "--prompt-words: the body is given"),
         (["--body", "/no/such"], "--body: /no/such cannot be read"),
         (["--ca", "/no/such"], "--ca: /no/such is not a file"),
+        (["--ca", __file__], "is not a PEM file of certificates: no certificate or crl found"),
+        (["--replay", "x", "--frontier"], "--replay and --frontier exclude each other"),
+        (["--frontier", "--compare", "h"], "--frontier and --compare exclude each other"),
+        (["--frontier", "--fail-if", "p99>1ms"], "--frontier and --fail-if exclude each other"),
+        (["--pid", "1", "--command", "x"], "--pid and --command exclude each other"),
+        (["--compare", "h", "--pid-b", "1", "--command-b", "x"], "--pid-b and --command-b exclude each other"),
+        (["--pid-b", "1"], "--pid-b is about the second URL; it needs --compare"),
+        (["--command-b", "x"], "--command-b is about the second URL; it needs --compare"),
         (["--header", "a: {{x}}"], "--header: line 1, column 1: unknown variable 'x'"),
         (["--header", "a b: c"], "the request: 'a b' is not the name of a header"),
         (["--header", "a: {{line:x}}", "--scenario", MIX], "a request cannot be made: line "),
@@ -200,6 +219,9 @@ def test_an_address_that_cannot_be_filled() -> None:
         ([URL, "-r", "-1"], "'-1' is not a number from 0"),
         ([URL, "-r", "0"], "out of range"),
         ([URL, "-d", "soon"], "'soon' is not a duration"),
+        ([URL, "-d", "0"], "'0' is no time at all; expected more than 0"),
+        ([URL, "--timeout", "0s"], "'0s' is no time at all"),
+        ([URL, "--probe", "0ms"], "'0ms' is no time at all"),
         ([URL, "-d", "1s", "-n", "5"], "not allowed with argument"),
         ([URL, "--ramp", "1s:5,x"], "'x' is not a stage"),
         ([URL, "--format", "grpc"], "invalid choice"),
@@ -210,6 +232,9 @@ def test_an_address_that_cannot_be_filled() -> None:
         ([URL, "--compare", "ftp://h"], "scheme 'ftp' is not known"),
         (["http://user:secret@h"], "credentials do not belong into an address"),
         (["http://"], "names no host"),
+        (["http://a b/c"], "'a b' is not a host: it holds a space"),
+        (["h :1"], "'h :1' is not a host"),
+        ([URL, "--compare", "h\x01"], "is not a host"),
         (["http://h:99999"], "Port out of range"),
     ],
 )

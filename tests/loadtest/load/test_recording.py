@@ -81,6 +81,10 @@ def test_the_path_tells_the_format(
         ('{"path": "/", "at_ms": "1"}', "Expected `float`, got `str` - at `$.at_ms`"),
         ('{"path": "/", "body": "x", "body_base64": "eA=="}', "body and body_base64 exclude each other"),
         ('{"path": "/", "body_base64": "?"}', "r.jsonl:2:1: "),
+        ('{"path": "/", "at_ms": 1e300}', "r.jsonl:2:1: at_ms: 1e+300 is out of range; expected milliseconds from 0"),
+        ('{"path": "/", "at_ms": -0.5}', "r.jsonl:2:1: at_ms: -0.5 is out of range"),
+        ('{"path": "/", "at_ms": 1e999}', "r.jsonl:2:1: "),
+        ('{"path": "/", "started_at": "0001-01-01"}', "r.jsonl:2:1: "),
         ('{"path": "/", "started_at": "noon"}', "Invalid isoformat string: 'noon'"),
         (b'{"path": "/\xff"}', "r.jsonl:2:1: "),
     ],
@@ -164,8 +168,23 @@ def test_a_har_without_its_credentials_unless_they_are_kept(tmp_path: Path, keep
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        har(entry("2026-11-21T12:00:00Z", "http://h/a", {})),
+        json.dumps({"comment": "ü", "log": {"entries": [entry("2026-11-21T12:00:00Z", "http://h/a", {})]}}, indent=1),
+        "\ufeff" + json.dumps({"x": {"log": 1}, "log": {"entries": [entry("", "http://h/a", {})]}}),
+        '{"path": "/a", "log": {"entries": []}}',
+        '{"log": "x", "path": "/a"}',
+    ],
+)
+def test_a_har_is_known_wherever_its_log_stands(tmp_path: Path, text: str) -> None:
+    assert read_recording(write(tmp_path, text)) == (Recorded(0, "GET", "/a", (), b""),)
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
+        ('{"version": 1, "log": {}}', "not a HAR: Object missing required field `entries`"),
         ('{"log": {}}', "not a HAR: Object missing required field `entries`"),
         ('{"log": {"entries": []}}', "holds no request"),
         (har(entry("today", "http://h", {})), "entry 1: Invalid isoformat string: 'today'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,3 +110,33 @@ def test_an_event_that_cannot_be_read_is_a_fault(kind: Format, payload: bytes) -
     ignores = (kind is Format.GEMINI and payload[:1] == b"{") and payload != b"{"
     ignores = ignores or (kind is Format.OPENAI_CHAT and payload == b'{"type":7}')
     assert bool(reader.fault) != ignores
+
+
+def test_an_event_without_a_blank_line_was_searched_again_and_again() -> None:
+    """15 MiB in pieces of 64 bytes: a quarter of a million searches, each of the new bytes only."""
+    reader = StreamReader(Format.HTTP)
+    reader.feed(b"data: ")
+    piece = bytes(64)
+    began = time.process_time()
+    for _ in range(15 << 14):
+        reader.feed(piece)
+    assert time.process_time() - began < 2.0
+    assert reader.feed(b"\r\n\r") == 0
+    assert reader.feed(b"\n") == 1
+    assert not reader.fault
+
+
+def test_an_event_without_end_was_kept_without_bound() -> None:
+    reader = StreamReader(Format.HTTP)
+    for _ in range(20):
+        reader.feed(bytes(1 << 20))
+    assert reader.fault.startswith("event too large")
+    assert reader.feed(b"\n\ndata: next\n\n") == 1
+
+
+def test_a_blank_line_may_be_cut_anywhere() -> None:
+    for end in (b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r\n", b"\n\n\n\n"):
+        data = b"data: 1" + end + b"data: 2\ndata: 3" + end + b":"  # a last \r alone may be half of a line end
+        for size in range(1, len(data) + 1):
+            reader = StreamReader(Format.HTTP)
+            assert sum(reader.feed(data[at : at + size]) for at in range(0, len(data), size)) == 2, (end, size)
