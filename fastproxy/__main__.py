@@ -225,8 +225,12 @@ def _run_mock(seat: Seat) -> None:
     from fastproxy.loadtest.mock_behaviour import MockOptions
     from fastproxy.loadtest.mock_processes import run
 
+    def lives() -> bool:
+        seat.beat()
+        return not seat.is_orphan()
+
     # A little latency, so that a stream can be seen to be one.
-    run(MockOptions(chunk_delay_ms=30.0), sockets=seat.sockets[0], ready=lambda _: seat.ready())
+    run(MockOptions(chunk_delay_ms=30.0), seat.sockets[0], lambda _: seat.ready(), lives)
 
 
 def _announce(settings: Settings, bound: Mapping[str, tuple[str, ...]]) -> None:

@@ -13,7 +13,7 @@ import socket
 import ssl
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import uvloop
 
@@ -27,18 +27,35 @@ if TYPE_CHECKING:
 
 BACKLOG = 4096
 _POLL_S = 0.02
+_BEAT_S = 0.25
 Ready = Callable[[int], None]
+Lives = Callable[[], bool]
 
 
-def run(options: MockOptions, sockets: list[socket.socket] | None = None, ready: Ready | None = None) -> None:
+class Ties(NamedTuple):
+    """What binds a serving process to who started it."""
+
+    ready: Ready | None = None
+    lives: Lives | None = None
+    leash: int | None = None  # a descriptor that becomes readable when its parent ends
+
+
+def run(
+    options: MockOptions,
+    sockets: list[socket.socket] | None = None,
+    ready: Ready | None = None,
+    lives: Lives | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT, on the given listening sockets or on the options' address.
+
+    `lives` is asked four times a second, as a sign of life; False ends it. For one process only.
 
     With several processes, this one only watches: it starts the others, and stops them when it is told to stop or
     when one of them ends.
     """
     if options.processes <= 1:
         listening = sockets or [_bind(options.host, options.port, shared=False)]
-        _serve(options, Books(), listening, ready=ready)
+        _serve(options, Books(), listening, Ties(ready, lives))
         return
     books = Books(options.processes)
     first = _bind(options.host, options.port, shared=True)
@@ -65,7 +82,7 @@ def _fork(options: MockOptions, books: Books, listeners: list[socket.socket], in
             if other != index:
                 listener.close()
         books.take(index)
-        _serve(options, books, [listeners[index]], leash=leash)
+        _serve(options, books, [listeners[index]], Ties(leash=leash))
         code = 0
     except Exception:  # The edge of the process: nobody above could print it.
         traceback.print_exc()
@@ -87,22 +104,24 @@ def _watch(children: list[int]) -> None:
         stop()
 
 
-def _serve(
-    options: MockOptions,
-    books: Books,
-    listening: list[socket.socket],
-    *,
-    ready: Ready | None = None,
-    leash: int | None = None,
-) -> None:
+def _serve(options: MockOptions, books: Books, listening: list[socket.socket], ties: Ties) -> None:
     async def serve() -> None:
         stopped = asyncio.Event()
-        if leash is not None:
-            asyncio.get_running_loop().add_reader(leash, stopped.set)
-        await _until(stopped, Host(Service(options, books), asyncio.get_running_loop()), listening, ready)
+        if ties.lives is not None:
+            _beat(ties.lives, stopped)
+        if ties.leash is not None:
+            asyncio.get_running_loop().add_reader(ties.leash, stopped.set)
+        await _until(stopped, Host(Service(options, books), asyncio.get_running_loop()), listening, ties.ready)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve())
+
+
+def _beat(lives: Lives, stopped: asyncio.Event) -> None:
+    if lives():
+        asyncio.get_running_loop().call_later(_BEAT_S, _beat, lives, stopped)
+    else:
+        stopped.set()
 
 
 async def _until(stopped: asyncio.Event, host: Host, listening: list[socket.socket], ready: Ready | None) -> None:

@@ -346,3 +346,14 @@ def test_requests_that_could_not_be_read_are_logged(
     with Gateway(tmp_path, "--upstream", mock.url, "--access-log", "text") as gateway:
         assert gateway.ask("GET", target, headers=headers).status == status
         until(lambda: f"Z {status} " in gateway.printed(), 2.0)
+
+
+def test_the_demo_provider_was_killed_every_ten_seconds(tmp_path: Path) -> None:
+    """It gave one sign of life and was held to it: streams broke off whenever the master lost patience."""
+    config = {"limits": {"heartbeat_timeout": "1s"}}
+    with Gateway(tmp_path, "--demo", config=config) as gateway:
+        headers = {"x-mock-chunk-delay": "200", "x-mock-tokens": "20"}
+        body = {"model": "gpt-5", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+        reply = ask(gateway.port, "POST", "/v1/chat/completions", body, headers)  # takes four seconds
+        assert reply.body.endswith(b"data: [DONE]\n\n")
+        assert "no sign of life" not in gateway.said()
