@@ -15,6 +15,8 @@ import asyncio
 import ctypes
 from typing import TYPE_CHECKING, Final
 
+from fastproxy.wire.under import hand_reads_to
+
 if TYPE_CHECKING:
     from fastproxy.wire.inbound import Inbound
 
@@ -69,14 +71,8 @@ class LargeReads(asyncio.BufferedProtocol):
         self._small = 0
 
     def start(self) -> None:
-        """Take over the reads. uvloop picks the read callback when reading starts, hence the pause."""
-        self._exchange_for(self)
-
-    def _exchange_for(self, protocol: asyncio.BaseProtocol) -> None:
-        transport = self._inbound.transport
-        transport.pause_reading()
-        transport.set_protocol(protocol)
-        transport.resume_reading()
+        """Take over the reads."""
+        hand_reads_to(self, self._inbound.transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._basin.view
@@ -90,7 +86,7 @@ class LargeReads(asyncio.BufferedProtocol):
         else:
             self._small += 1
             if self._small == _SMALL_READS:
-                self._exchange_for(inbound)
+                hand_reads_to(inbound, inbound.transport)
         inbound.data_received(bytes(basin.view[:nbytes]))
 
     def eof_received(self) -> bool:

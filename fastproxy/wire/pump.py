@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from fastproxy.wire.under import hand_reads_to
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -58,20 +60,16 @@ class Pump(asyncio.BufferedProtocol):
         self.original = source.get_protocol()
 
     def start(self, left: int = -1) -> None:
-        """Take over the source's reads. uvloop picks the read callback when reading starts, hence the pause."""
+        """Take over the source's reads."""
         self.left = left
         self.sink.set_write_buffer_limits(high=0)
-        self.source.pause_reading()
-        self.source.set_protocol(self)
-        self.source.resume_reading()
+        hand_reads_to(self, self.source)
 
     def stop(self) -> None:
         """Give the reads back to the protocol that had them."""
         self._restore_sink()
         if not self.source.is_closing():
-            self.source.pause_reading()
-            self.source.set_protocol(self.original)
-            self.source.resume_reading()
+            hand_reads_to(self.original, self.source)
 
     def _restore_sink(self) -> None:
         if not self.sink.is_closing():  # uvloop raises on a closed one

@@ -1,4 +1,4 @@
-"""What lies under a transport: the two things that only the socket itself can tell or do."""
+"""What lies under a transport: what only the socket itself can tell or do, and who gets its reads."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ def unsent_bytes(transport: asyncio.WriteTransport) -> int:
         return queued
     (in_kernel,) = _COUNT.unpack(ioctl(raw.fileno(), TIOCOUTQ, bytes(_COUNT.size)))
     return queued + int(in_kernel)
+
+
+def hand_reads_to(protocol: asyncio.BaseProtocol, transport: asyncio.Transport) -> None:
+    """Let another protocol have the reads. uvloop picks the read callback when reading starts, hence the pause."""
+    transport.pause_reading()
+    transport.set_protocol(protocol)
+    transport.resume_reading()
 
 
 def reset(transport: asyncio.WriteTransport) -> None:
