@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastproxy.config.cpus import usable_cpus
 from fastproxy.config.report import mask_url
 from fastproxy.errors import ConfigError
 from fastproxy.loadtest.load import options, run
@@ -89,7 +90,7 @@ def _check_reports(args: argparse.Namespace) -> None:
 
 def _watched(args: argparse.Namespace, plan: Plan, command: list[str], interrupt: Interrupt) -> Run:
     """Measure, while the live view shows how it goes."""
-    processes = args.processes or max(1, run.cpus() - 1)
+    processes = args.processes or max(1, usable_cpus() - 1)
     title = f"fastproxy bench {mask_url(args.url)}"
     view = None if args.quiet else LiveView(title, _seconds(args, plan), count=plan.count)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from fastproxy.config.cpus import usable_cpus
 from fastproxy.config.report import mask_url
 from fastproxy.loadtest.load.saturation import notes
 from fastproxy.loadtest.load.shapes import Plan, Series, Tally
@@ -209,5 +210,5 @@ def series(plans: Sequence[Plan], target: Target, seen: Callable[[Tally], None],
     tally = run(plans, seen, interrupt, watched)
     ended = tally.done + tally.aborted + sum(tally.errors.values())
     usage = watched.stop(ended) if watched is not None else None
-    said = notes(tally, plans[0], len(os.sched_getaffinity(0)), len(plans), usage)
+    said = notes(tally, plans[0], usable_cpus(), len(plans), usage)
     return Series(target.name, mask_url(target.url), tally, usage, said)

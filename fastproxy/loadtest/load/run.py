@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from fastproxy.config.cpus import usable_cpus
 from fastproxy.loadtest.load import lane
 from fastproxy.loadtest.load.frontier import Search
 from fastproxy.loadtest.load.histogram import percentile
@@ -168,17 +169,13 @@ def _together(lanes: Sequence[Series]) -> Series:
     return Series(lanes[0].name, lanes[0].url, whole, usage, said)
 
 
-def cpus() -> int:
-    return len(os.sched_getaffinity(0))
-
-
 def machine() -> dict[str, Any]:
     """The circumstances without which no figure means anything."""
     model = ""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "")
     return {
-        "cpus": cpus(),
+        "cpus": usable_cpus(),
         "cpu": model,
         "kernel": platform.release(),
         "python": platform.python_version(),
