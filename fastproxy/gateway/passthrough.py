@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fastproxy.formats import operations
 from fastproxy.gateway.identify import without_query_key
 from fastproxy.gateway.table import CREDENTIALS, HIDDEN_FROM_CLIENTS, Attempt
-from fastproxy.providers.catalogue import find
+from fastproxy.providers.catalogue import find_transparent
 from fastproxy.providers.passthrough import HIDDEN_FROM_PROVIDERS, rebase, resolve
 from fastproxy.wire.fields import same_drop
 from fastproxy.wire.origin import Origin, parse_origin
@@ -28,7 +28,7 @@ def provider_of(target: bytes) -> str:
     """The first segment of the path where it names a provider, as the client wrote it; else ""."""
     end = target.find(b"/", 1)
     name = target[1 : end if end > 0 else len(target)].partition(b"?")[0].decode("latin-1")
-    return name if find(name) is not None else ""
+    return name if find_transparent(name) is not None else ""
 
 
 def operation_of(method: bytes, target: bytes) -> operations.Operation | None:

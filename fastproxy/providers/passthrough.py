@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from fastproxy.errors import BadRequest, NoRoute
-from fastproxy.providers.catalogue import NAMES, PROVIDERS, Provider, find
+from fastproxy.providers.catalogue import NAMES, PROVIDERS, Provider, find_transparent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,7 +104,7 @@ def resolve(name: str, rest: bytes) -> Target:
 
     `rest` is what follows the name: empty, or beginning with "/" or "?".
     """
-    provider = find(name)
+    provider = find_transparent(name)
     if provider is None:
         raise NoRoute(f"provider '{name[:64]}' is not known here; known are {', '.join(NAMES)}")
     if rest[:1] != b"/":

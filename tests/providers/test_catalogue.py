@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fastproxy.providers.catalogue import ALIASES, NAMES, PROVIDERS, Provider, find
+from fastproxy.providers.catalogue import ALIASES, NAMES, PROVIDERS, Provider, find, find_transparent
 
 FORMATS = {"openai-chat", "openai-responses", "anthropic", "gemini", "openai"}
 EVERY = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=lambda provider: provider.name)
@@ -23,25 +23,48 @@ def test_all_26_are_there() -> None:
     assert tuple(expected.split()) == NAMES
 
 
+def test_the_openai_compatible_types_of_the_checklist_are_there() -> None:
+    expected = (
+        "ai360 ali antling azure baichuan baidu cloudflare deepseek doubao google google-openai groq jina lingyiwanwu "
+        "minimax mistral moonshot novita ollama openai openrouter qianfan sangfor siliconflow stepfun streamlake "
+        "tencent text-embeddings-inference xai xunfei zhipu zhipu-coding"
+    )
+    assert [name for name in expected.split() if find(name) is None] == []
+
+
+def test_a_vendor_without_a_host_has_no_transparent_entry() -> None:
+    assert {name for name, provider in PROVIDERS.items() if not provider.host} == set(PROVIDERS) - set(NAMES)
+    assert find("moonshot") is not None
+    assert find_transparent("moonshot") is None
+    assert find_transparent("OpenAI") is PROVIDERS["openai"]
+    assert find_transparent("nobody") is None
+
+
 @EVERY
 def test_an_entry_is_sound(provider: Provider) -> None:
     assert PROVIDERS[provider.name] is provider
     assert re.fullmatch(r"[a-z0-9-]+", provider.name)
     assert set(provider.formats) <= FORMATS
-    assert re.fullmatch(r"[a-z0-9.-]+", re.sub(r"\{[a-z]+\}", "x", provider.host))
+    assert provider.host == "" or re.fullmatch(r"[a-z0-9.-]+", re.sub(r"\{[a-z]+\}", "x", provider.host))
+    assert provider.host or provider.formats
     assert provider.prefix == "" or re.fullmatch(r"/[a-z]+", provider.prefix)
     assert (provider.rule == "verbatim") == ("{" not in provider.host)
+
+
+OF_THE_OPERATOR = {"azure-openai", "cloudflare", "google-vertex-ai", "sangfor"}
+ON_THIS_MACHINE = {"lm-studio", "ollama", "vllm"}
 
 
 @EVERY
 def test_the_unified_address_is_https_without_a_final_slash(provider: Provider) -> None:
     if not provider.base_url:
-        assert not provider.formats or "{" in provider.host, (
-            "only an address with the operator's account in it may lack"
-        )
+        assert not provider.formats or provider.name in OF_THE_OPERATOR
+        assert not provider.env or provider.env_base, "a key alone must not make a channel that cannot start"
         return
     parts = urlsplit(provider.base_url)
-    assert (parts.scheme, parts.query, parts.fragment, parts.username) == ("https", "", "", None)
+    local = provider.name in ON_THIS_MACHINE
+    assert (parts.scheme, parts.hostname == "localhost") == (("http", True) if local else ("https", False))
+    assert (parts.query, parts.fragment, parts.username) == ("", "", None)
     assert not provider.base_url.endswith("/")
     assert provider.formats
     if provider.version_path:
@@ -51,7 +74,7 @@ def test_the_unified_address_is_https_without_a_final_slash(provider: Provider) 
 @EVERY
 def test_the_address_of_both_entries_is_the_same_vendor(provider: Provider) -> None:
     moved = {"aws-bedrock", "huggingface"}  # their OpenAI-shaped entry stands elsewhere
-    if provider.base_url and provider.name not in moved:
+    if provider.base_url and provider.host and provider.name not in moved:
         assert urlsplit(provider.base_url).hostname == provider.host
         assert urlsplit(provider.base_url).path.startswith(provider.prefix)
 

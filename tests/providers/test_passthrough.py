@@ -57,7 +57,7 @@ EXACT = (
 
 
 def test_every_provider_has_a_row() -> None:
-    assert {*VERBATIM, *PREFIXED, *REWRITING} == set(PROVIDERS)
+    assert {*VERBATIM, *PREFIXED, *REWRITING} == set(NAMES)
 
 
 @pytest.mark.parametrize("path", EXACT)
