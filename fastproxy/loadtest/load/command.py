@@ -38,7 +38,7 @@ def main(args: argparse.Namespace, command: Sequence[str], environ: Mapping[str,
     """Run `fastproxy bench`; what is wrong with the input is said on stderr."""
     try:
         if args.url == "report":
-            return _report(args.reports)
+            return _report(args)
         plan = options.plan_from(args, environ)
         thresholds = [parse(text) for text in args.fail_if]
         return _bench(args, plan, thresholds, masked_command(command))
@@ -55,12 +55,17 @@ def _complain(text: str, code: int) -> int:
     return code
 
 
-def _report(paths: Sequence[str]) -> int:
-    """`fastproxy bench report A.json [B.json]`."""
+def _report(args: argparse.Namespace) -> int:
+    """`fastproxy bench report A.json [B.json] [--html FILE] …`: of two, the page sets them side by side."""
+    paths = args.reports
     if not 1 <= len(paths) <= 2:
         raise options.OptionError(f"report takes one file, or two to compare; seen {len(paths)}")
+    options.refuse_without_load(args)
+    _check_reports(args)
     runs = [files.read_json(Path(path)) for path in paths]
-    sys.stdout.write(summary.summary(runs[0]) if len(runs) == 1 else diff.diff(runs[0], runs[1]))
+    if not args.quiet:
+        sys.stdout.write(summary.summary(runs[0]) if len(runs) == 1 else diff.diff(runs[0], runs[1]))
+    _write_files(args, runs[0] if len(runs) == 1 else diff.beside(runs[0], runs[1]))
     return OK
 
 
@@ -75,7 +80,7 @@ def _bench(args: argparse.Namespace, plan: Plan, thresholds: Sequence[Threshold]
         made = _watched(args, plan, command, interrupt)
         crossed = _judge(made, thresholds)
         _write(args, made)
-    if not any(series.tally.done for series in made.series):
+    if not any(series.tally.done or series.tally.aborted for series in made.series):
         return NO_ANSWER
     return CROSSED if crossed else OK
 
@@ -143,6 +148,10 @@ def _write(args: argparse.Namespace, made: Run) -> None:
         sys.stdout.write(summary.summary(made))
     if args.json:
         files.write_json(made, Path(args.json))
+    _write_files(args, made)
+
+
+def _write_files(args: argparse.Namespace, made: Run) -> None:
     for path, text in (
         (args.html, html.html),
         (args.csv, files.csv),

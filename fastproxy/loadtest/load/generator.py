@@ -55,7 +55,13 @@ class Generator:
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def run(self, start: int | None = None) -> Tally:
-        """Begin at a time of the monotonic clock, or now. Raises: OSError (no such host), TemplateError, SSLError."""
+        """Begin at a time of the monotonic clock, or now. Raises: OSError (no such host), TemplateError, SSLError.
+
+        The tally's `wall`, which rates are divided by, is the length of the stages, or what an early end left of it.
+        In a closed loop replies behind it do not count at all; with an offered rate they count, and their latencies,
+        but in no rate: one late straggler would halve it. With a count, and of a whole recording, it lasts until the
+        last request has ended.
+        """
         plan = self._plan
         start = start or time.monotonic_ns()
         self.meter = Meter(start, start + round(plan.warm_s * NS))
@@ -73,6 +79,8 @@ class Generator:
         self._timer = Timer(self._loop, self._tick)
         self._drive = (ClosedLoop if plan.arrival is Arrival.CLOSED else OpenLoop)(self, plan, start)
         self.later(self.meter.measured_from, self.meter.begin)
+        if plan.stages and plan.arrival is not Arrival.CLOSED:
+            self.later(self._drive.end, self.meter.mark)
         self._sweep()
         self._tick()
         try:
@@ -88,14 +96,14 @@ class Generator:
         await self.dialer.close()
 
     def _until(self) -> int:
-        """The end of the measured time: of the stages, or of the last right reply where those behind them count too.
-
-        With a count it is when the last request ended, well or not.
-        """
+        """The end of the measured time. A stage in which nothing more can come is as long as it was meant to be."""
         meter = self.meter
-        if self._plan.count and self.jobs.exhausted and self._stopped_at == NEVER:
+        counted = self._plan.count or self._plan.arrival is Arrival.RECORDED
+        if counted and self.jobs.exhausted and self._stopped_at == NEVER:
             return min(meter.last_ended, meter.ends)
-        return max(meter.last, min(self._stopped_at, self._drive.end, time.monotonic_ns()))
+        if self._plan.arrival is Arrival.CLOSED or meter.marked == NEVER:
+            return min(meter.marked, self._drive.end)
+        return meter.marked
 
     def stop(self) -> None:
         """End early: send nothing more, wait a moment for replies. What is still out then is not counted."""
@@ -105,6 +113,7 @@ class Generator:
         if not self._begun:  # `run` looks at it
             self.finish()
             return
+        self.meter.mark(self._stopped_at)
         self.later(self._stopped_at + _STOPPING, lambda _now: self.finish())
         self._drive.stop()
 
@@ -154,7 +163,7 @@ class Generator:
         self.meter.turn(now)
         self._sweeps += 1
         if self._sweeps % _REPORT_EVERY == 0:
-            self._report(self.meter.tally(min(now, self.meter.ends), whole=False))
+            self._report(self.meter.tally(min(now, self.meter.ends, self.meter.marked), whole=False))
         if now > self._drive.end + round(self._plan.timeout_s * NS) and self._stopped_at == NEVER:
             self.dialer.give_up(f"not complete {self._plan.timeout_s:g} s after the end of the run")
             self.finish()

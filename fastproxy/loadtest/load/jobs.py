@@ -68,7 +68,7 @@ class Jobs:
 def _kind(request: Request, plan: Plan, meter: Meter) -> Kind:
     upgrade = compile_upgrade(request, plan) if request.format is Format.WEBSOCKET else None
     kind = Kind(request, compile_request(request, plan), meter.of_request(request.name), upgrade)
-    kind.secrets = known_secrets(plan.url, request.path, request.headers)
+    kind.secrets = known_secrets(plan.url, request.path, request.headers, plan.secrets)
     return kind
 
 

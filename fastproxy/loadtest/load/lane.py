@@ -210,5 +210,5 @@ def series(plans: Sequence[Plan], target: Target, seen: Callable[[Tally], None],
     tally = run(plans, seen, interrupt, watched)
     ended = tally.done + tally.aborted + sum(tally.errors.values())
     usage = watched.stop(ended) if watched is not None else None
-    said = notes(tally, plans[0], usable_cpus(), len(plans), usage)
+    said = notes(tally, plans, usable_cpus(), usage)
     return Series(target.name, mask_url(target.url), tally, usage, said)

@@ -1,9 +1,10 @@
 """What a run may tell about itself: its plan, its command line and what was wrong with replies, without credentials
 and without what is long. Pure.
 
-Masked are the values of headers whose name sounds like a credential, key-like parameters of paths and addresses, the
-values of --key and such --header, all but the first word of --command, and everywhere else what looks like a key. A
-body that seems to hold one is told by size and digest. Data files and recordings are only counted.
+Masked are the values of headers whose name sounds like a credential, what a scenario's headers take from the
+environment, key-like parameters of paths and addresses, the values of --key and such --header, all but the first word
+of --command, and everywhere else what looks like a key. A body that seems to hold one is told by size and digest. Data
+files and recordings are only counted.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from fastproxy.config.report import SECRET_NAME, mask_secret, mask_url
 from fastproxy.loadtest.load.recording import is_secret_header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fastproxy.loadtest.load.shapes import Plan, Request
 
     Headers = Iterable[tuple[str, str]]
 
 LONGEST_BODY: Final = 400  # characters
+_OF_A_SHARE: Final = ("process", "processes", "secrets")  # says nothing of the whole, or too much
 _SHORTEST: Final = 4  # characters of a secret that is looked for; shorter ones would be found in every word
 _SCHEMES: Final = ("bearer", "basic")
 _HEADER_FLAGS: Final = ("-H", "--header")
@@ -48,19 +50,26 @@ def shown(plan: Plan) -> dict[str, Any]:
     """The plan as builtins, for reports."""
     bare = msgspec.structs.replace(plan, url=mask_url(plan.url), requests=(), data={}, recording=())
     told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(bare))
-    told["requests"] = [_masked_request(request, plan.url) for request in plan.requests]
+    for name in _OF_A_SHARE:
+        del told[name]
+    told["url"] = masked_text(told["url"], plan.secrets)
+    told["requests"] = [_masked_request(request, plan) for request in plan.requests]
     told["data"] = {name: f"{len(lines)} lines" for name, lines in plan.data.items()}
     told["recording"] = f"{len(plan.recording)} requests" if plan.recording else ""
     return told
 
 
-def _masked_request(request: Request, url: str) -> dict[str, Any]:
-    secrets = known_secrets(url, request.path, request.headers)
+def _masked_request(request: Request, plan: Plan) -> dict[str, Any]:
+    secrets = known_secrets(plan.url, request.path, request.headers, plan.secrets)
     told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(request))
-    told["path"] = mask_url(request.path)
-    told["headers"] = [[name, _masked_header(name, value)] for name, value in request.headers]
+    told["path"] = masked_text(mask_url(request.path), plan.secrets)
+    told["headers"] = [[name, _masked_header(name, value, plan.secrets)] for name, value in request.headers]
     told["body"] = _masked_body(request.body, secrets)
     told["check"]["contains"] = masked_text(request.check.contains, secrets)
+    told["check"]["json"] = {
+        path: masked_text(value, secrets) if isinstance(value, str) else value
+        for path, value in request.check.json.items()
+    }
     return told
 
 
@@ -73,9 +82,9 @@ def _masked_body(body: str, secrets: Sequence[str]) -> str:
     return body
 
 
-def _masked_header(name: str, value: str) -> str:
+def _masked_header(name: str, value: str, secrets: Sequence[str] = ()) -> str:
     if not is_secret_header(name):
-        return masked_text(value)
+        return masked_text(value, secrets)
     scheme, space, secret = value.partition(" ")
     if space and scheme.lower() in _SCHEMES:
         return f"{scheme} {mask_secret(secret)}"
@@ -85,13 +94,29 @@ def _masked_header(name: str, value: str) -> str:
 # --- texts --------------------------------------------------------------------------------------------------------
 
 
-def known_secrets(url: str, path: str, headers: Headers) -> tuple[str, ...]:
+def environment_secrets(environ: Mapping[str, str], requests: Iterable[Request]) -> tuple[str, ...]:
+    """Of what a scenario takes from the environment: what stands in a header, and whatever is called like a secret."""
+    sent = [value for request in requests for _, value in request.headers]
+    found = {
+        value
+        for name, value in environ.items()
+        if re.search(SECRET_NAME, name, re.IGNORECASE) or any(value in text for text in sent)
+    }
+    return _longest_first(found)
+
+
+def known_secrets(url: str, path: str, headers: Headers, more: Iterable[str] = ()) -> tuple[str, ...]:
     """The credentials that a request sends, as far as they do not vary; the longest first."""
-    found = {value for address in (url, path) for value in _PARAMETER.findall(address)}
+    found = {*more}
+    found |= {value for address in (url, path) for value in _PARAMETER.findall(address)}
     for name, value in headers:
         if is_secret_header(name):
             found.update(_pieces(value, cookie=name.lower() == "cookie"))
-    return tuple(sorted((secret for secret in found if len(secret) >= _SHORTEST), key=lambda text: (-len(text), text)))
+    return _longest_first(found)
+
+
+def _longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted((text for text in secrets if len(text) >= _SHORTEST), key=lambda text: (-len(text), text)))
 
 
 def _pieces(value: str, *, cookie: bool) -> Iterable[str]:

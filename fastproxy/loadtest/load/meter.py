@@ -7,8 +7,9 @@ and by second, so a request costs two additions for both, and the total is summe
 left that out would get better as the target hangs. `service` holds the timeouts of requests that were sent. Replies
 that end at or after `ends`, where a closed loop's stages are over, are left out; failures are not.
 
-After an hour two neighbouring Seconds become one, at the place of the first; after two hours four, and so on. Places
-count from the start of the run, so all processes join the same ones.
+After an hour two neighbouring Seconds become one row, after two hours four, and so on (seconds.py). With an offered
+rate the measured time is over at `mark`: what comes behind it is counted and its latency too, but told apart, because
+a rate is what was done in the time in which it was offered.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from typing import Final
 
 from fastproxy.loadtest.load.histogram import bucket_of, merge
 from fastproxy.loadtest.load.pacing import NEVER
+from fastproxy.loadtest.load.seconds import end_of_row, joined
 from fastproxy.loadtest.load.shapes import Buckets, Second, Tally
 
 _US: Final = 1000
 _SECOND: Final = 1_000_000_000
 _EXAMPLE: Final = 200
 _RECENT: Final = 3  # seconds that an interim report holds
-_MOST: Final = 3600  # Seconds that are kept
+_MOST: Final = 3600  # rows that are kept
 
 
 def _counts() -> defaultdict[int, int]:
@@ -56,13 +58,15 @@ class Meter:
         self._errors: dict[str, int] = {}
         self._examples: dict[str, str] = {}
         self._seconds: list[Second] = []
-        self._each = 1  # how many seconds a Second stands for
+        self._each = 1  # how many seconds a row stands for
         self._latency = _counts()  # of the second that runs
         self._tokens = _counts()
         self._second_ends = 0
         self._before = (0, 0, 0)  # done, errors, bytes_in when it began
         self._wall_start_ns = 0
         self._cpu_start = 0
+        self.marked = NEVER
+        self._at_mark = (0, 0, 0)  # done, tokens_out, own CPU time
 
     def delay(self, start: int) -> None:
         """The run begins later than it was meant to."""
@@ -75,6 +79,16 @@ class Meter:
         self._wall_start_ns = time.time_ns()
         self._cpu_start = time.process_time_ns()
         self._second_ends = self.start + ((now - self.start) // _SECOND + 1) * _SECOND
+
+    def mark(self, now: int) -> None:
+        """The time in which a rate was offered is over. Said again, it does nothing."""
+        if self.marked == NEVER:
+            self.marked = max(now, self.measured_from)
+            self._at_mark = (self.done, self.tokens_out, self._cpu())
+
+    def _cpu(self) -> int:
+        """Nanoseconds of this process since the warm-up; none before."""
+        return time.process_time_ns() - self._cpu_start if self._second_ends else 0
 
     def of_request(self, name: str) -> defaultdict[int, int]:
         """Where the latencies of a kind of request are counted."""
@@ -161,9 +175,9 @@ class Meter:
         if not self._second_ends or now < self._second_ends:
             return
         self._seconds = self._with_running()
-        if self._seconds[-1].at >= _MOST * self._each - self._each:
+        if end_of_row(self._seconds[-1]) >= _MOST * self._each:
             self._each *= 2
-            self._seconds = _joined(self._seconds, self._each)
+            self._seconds = joined(self._seconds, self._each)
         self._latency, self._tokens = _counts(), _counts()
         self._before = (self.done, sum(self._errors.values()), self.bytes_in)
         self._second_ends += (1 + (now - self._second_ends) // _SECOND) * _SECOND
@@ -171,7 +185,7 @@ class Meter:
     def _with_running(self) -> list[Second]:
         if self._each == 1:
             return [*self._seconds, self._running()]
-        return [*self._seconds[:-1], *_joined([*self._seconds[-1:], self._running()], self._each)]
+        return [*self._seconds[:-1], *joined([*self._seconds[-1:], self._running()], self._each)]
 
     def _running(self) -> Second:
         done, errors, bytes_in = self._before
@@ -185,15 +199,17 @@ class Meter:
         )
 
     def tally(self, until: int, *, whole: bool = True) -> Tally:
-        """All so far, `until` being the end of the measured time. Not `whole`: only the latest seconds come along."""
+        """All so far, `until` being the end of the measured time. Not `whole`: only the latest rows come along."""
         latency: Buckets = dict(self._unsent)
         for counts in self._by_request.values():
             merge(latency, counts)
         began = self._second_ends > 0
         seconds = self._with_running() if began else []
+        done, tokens, cpu = self._at_mark if until == self.marked else (self.done, self.tokens_out, self._cpu())
         return Tally(
             sent=self.sent,
             done=self.done,
+            drained=self.done - done,
             errors=dict(self._errors),
             error_examples=dict(self._examples),
             statuses=dict(self.statuses),
@@ -203,6 +219,7 @@ class Meter:
             bytes_out=self.bytes_out,
             events=self.events,
             tokens_out=self.tokens_out,
+            drained_tokens=self.tokens_out - tokens,
             latency=latency,
             service=dict(self.service),
             connect=dict(self.connect),
@@ -215,19 +232,6 @@ class Meter:
             seconds=seconds if whole else seconds[-_RECENT:],
             started_ns=self._wall_start_ns,
             wall=max(0, until - self.measured_from) // _US if began else 0,
-            cpu=(time.process_time_ns() - self._cpu_start) // _US if began else 0,
+            drain=max(0, self.last - until) // _US if self.done > done else 0,
+            cpu=cpu // _US,
         )
-
-
-def _joined(seconds: list[Second], each: int) -> list[Second]:
-    """So many seconds in one; nothing of `seconds` is changed."""
-    found: dict[int, Second] = {}
-    for second in seconds:
-        at = second.at // each * each
-        into = found.setdefault(at, Second(at))
-        into.done += second.done
-        into.errors += second.errors
-        into.bytes_in += second.bytes_in
-        merge(into.latency, second.latency)
-        merge(into.first_token, second.first_token)
-    return list(found.values())

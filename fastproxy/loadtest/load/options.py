@@ -33,6 +33,8 @@ from fastproxy.loadtest.load.scenario import (
     load_scenario,
     parse_level,
     parse_method,
+    parse_read_rate,
+    parse_share,
     parse_stage,
     parse_words,
     read_lines,
@@ -53,12 +55,16 @@ CREDENTIALS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key", 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 _SCHEMES: Final = ("http", "https", "ws", "wss")
 _NO_HOST: Final = re.compile(r"[\s\x00-\x1f\x7f]")
-_SHAPES_REQUEST: Final = ("body", "method", "model", "stream", "format", "prompt_words")
+_SHAPES_REQUEST: Final = (
+    "body", "method", "model", "stream", "format", "prompt_words", "turns", "think", "abort_after", "read_rate",
+)  # fmt: skip
+_GIVEN: Final = ("method", "model", "prompt_words", "turns", "think", "read_rate")
 _SHAPES_ARRIVAL: Final = ("rate", "ramp", "arrival", "connections")
 _EXCLUDING: Final = (
     ("scenario", "replay"), ("replay", "frontier"), ("frontier", "compare"), ("frontier", "fail_if"),
     ("pid", "command"), ("pid_b", "command_b"),
 )  # fmt: skip
+_OF_A_REPORT: Final = ("url", "reports", "html", "csv", "markdown", "quiet")
 _NEEDS_COMPARE: Final = ("pid_b", "command_b")
 _ENOUGH_LINES: Final = 100  # for a process of its own; of a few lines, shares would be uneven
 _SEEDS: Final = 1000  # seeds of one plan's processes; a plan's neighbours have others
@@ -113,6 +119,15 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     add("--model", metavar="M")
     add("--stream", action="store_true", help="ask for a stream of events, and read the reply as one")
     add("--prompt-words", type=_typed(parse_words), metavar="N", help="length of the prompt, or 50-400")
+    add("--turns", type=_typed(whole(1, 1000)), metavar="N", help="of a conversation; each sends all before it again")
+    add(
+        "--think",
+        type=_typed(parse_duration),
+        metavar="D",
+        help="mean pause before a connection's next turn or request",
+    )
+    add("--abort-after", type=_typed(parse_abort), metavar="D", help="clients leave after so long; 5%%:800ms: some do")
+    add("--read-rate", type=_typed(parse_read_rate), metavar="SIZE", help="per second: slow readers, 64KiB")
     add("--method", type=_typed(parse_method), metavar="M", help="POST with a body, GET without")
     add("--body", metavar="FILE", help="a template; - is the standard input")
     add("-H", "--header", action="append", default=[], type=_typed(parse_header), metavar="H", help="'name: value'")
@@ -189,6 +204,12 @@ def parse_length(text: str) -> float:
     return seconds
 
 
+def parse_abort(text: str) -> dict[str, float]:
+    """ "800ms", or "5%:800ms" when only a share of the clients leaves."""
+    share_of, colon, after = text.rpartition(":")
+    return {"share": parse_share(share_of) if colon else 1.0, "after": parse_duration(after)}
+
+
 def parse_header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
@@ -234,6 +255,7 @@ def plan_from(args: argparse.Namespace, environ: Mapping[str, str] | None = None
         seed=args.seed,
         data=data,
         pace=args.pace,
+        secrets=scenario.secrets if scenario else (),
     )
     plan = _replayed(plan, args) if args.replay else _arriving(plan, args, scenario)
     _try_out(plan)
@@ -256,6 +278,15 @@ def _refuse_conflicts(args: argparse.Namespace) -> None:
             raise OptionError(f"{source} says itself what is sent; it excludes {_flag(name)}")
 
 
+def refuse_without_load(args: argparse.Namespace) -> None:
+    """A report of what was measured before: of all flags, only those that write it mean something."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    for name, default in vars(parser.parse_args([REPORT])).items():
+        if name not in _OF_A_REPORT and getattr(args, name, default) != default:
+            raise OptionError(f"report reads files and measures nothing; {_flag(name)} does not go with it")
+
+
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
@@ -267,14 +298,16 @@ def _requests(
         return scenario.requests
     kind = FORMATS[args.format] if args.format else Format.WEBSOCKET if args.url.startswith("ws") else Format.HTTP
     given = {"format": kind, "stream": args.stream, "headers": tuple(args.header)}
-    given |= {name: value for name in ("method", "model", "prompt_words") if (value := getattr(args, name))}
+    given |= {name: value for name in _GIVEN if (value := getattr(args, name)) is not None}
+    if args.abort_after:
+        given["abort"] = args.abort_after
     if args.body:
         given["body"] = _body(args.body)
     try:
         request = build_request(given)
         check_request(request, data)
     except FieldError as error:
-        flag = {"headers": "--header", "": "the request"}.get(error.field, _flag(error.field))
+        flag = {"headers": "--header", "abort": "--abort-after", "": "the request"}.get(error.field, _flag(error.field))
         raise OptionError(f"{flag}: {error.text}") from None
     return [msgspec.structs.replace(request, headers=())]
 
@@ -376,7 +409,7 @@ def share(plan: Plan, processes: int) -> list[Plan]:
     parts = zip(
         _split(plan.connections, count),
         _split(plan.count, count),
-        zip(*(_split_stage(stage, count) for stage in plan.stages), strict=True) if plan.stages else [()] * count,
+        _split_stages(plan, count),
         strict=True,
     )
     return [
@@ -392,6 +425,7 @@ def share(plan: Plan, processes: int) -> list[Plan]:
             },
             seed=plan.seed * _SEEDS + index,
             process=index,
+            processes=count,
         )
         for index, (connections, requests, stages) in enumerate(parts)
     ]
@@ -415,6 +449,20 @@ def _split(whole_part: float, count: int) -> list[float]:
     return parts
 
 
-def _split_stage(stage: Stage, count: int) -> list[Stage]:
-    starts, ends = _split(stage.start, count), _split(stage.end, count)
-    return [Stage(stage.seconds, start, end) for start, end in zip(starts, ends, strict=True)]
+def _split_stages(plan: Plan, count: int) -> list[tuple[Stage, ...]]:
+    """Rates are cut evenly, or uniform arrivals of several processes would not be uniform together; connections are
+    whole.
+    """
+    split = _split if plan.arrival is Arrival.CLOSED else _even
+    levels = [(split(stage.start, count), split(stage.end, count)) for stage in plan.stages]
+    return [
+        tuple(
+            Stage(stage.seconds, starts[index], ends[index])
+            for stage, (starts, ends) in zip(plan.stages, levels, strict=True)
+        )
+        for index in range(count)
+    ]
+
+
+def _even(level: float, count: int) -> list[float]:
+    return [level / count] * count

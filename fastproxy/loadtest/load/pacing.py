@@ -11,6 +11,7 @@ A count without stages holds one level until the count is reached.
 from __future__ import annotations
 
 import math
+from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -60,8 +61,10 @@ def arrivals(plan: Plan) -> Iterator[int]:
     """The intended times of a plan with an offered rate or a recording, in order; it ends with the stages."""
     if plan.arrival is Arrival.RECORDED:
         return _replayed(plan)
-    rng = Random(f"{plan.seed}/{plan.process}/arrivals")
-    places = _poisson(rng) if plan.arrival is Arrival.POISSON else _uniform(rng)
+    if plan.arrival is Arrival.POISSON:
+        places = _poisson(Random(f"{plan.seed}/{plan.process}/arrivals"))
+    else:
+        places = _uniform(plan.process, plan.processes)
     return _times(schedule(plan), places)
 
 
@@ -72,12 +75,10 @@ def _replayed(plan: Plan) -> Iterator[int]:
     return (time for time in times if time < end)
 
 
-def _uniform(rng: Random) -> Iterator[float]:
-    """One apart. The first place is random, so that several processes do not send in the same moment."""
-    place = rng.random()
-    while True:
-        yield place
-        place += 1.0
+def _uniform(process: int, processes: int) -> Iterator[float]:
+    """One apart, each process in its own phase: together they are as even as one. The first is half a space in."""
+    phase = (process + 0.5) / processes
+    return (phase + number for number in count())
 
 
 def _poisson(rng: Random) -> Iterator[float]:

@@ -20,6 +20,8 @@ from fastproxy.loadtest.load.tally import error_count, error_rate, finished
 from fastproxy.loadtest.load.threshold import write
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastproxy.loadtest.load.shapes import Buckets, Plan, Second, Tally, Usage
 
 LATE: Final = 1_000.0  # p99 of the lateness
@@ -29,31 +31,31 @@ KEPT_UP: Final = 0.97  # of the offered rate; the tick of the pacing and the end
 FEW_ABOVE_P99: Final = 5
 
 
-def notes(tally: Tally, plan: Plan, cpus: int, processes: int = 1, usage: Usage | None = None) -> list[str]:
+def notes(tally: Tally, plans: Sequence[Plan], cpus: int, usage: Usage | None = None) -> list[str]:
     """All that must be said of a lane.
 
-    `plan` is the share of one of the `processes` that made the load; `cpus` are those of the machine; `usage` is the
+    `plans` are the shares of the processes that made the load; `cpus` are those of the machine; `usage` is the
     target's, when it runs here.
     """
-    if not finished(tally):
+    if not finished(tally) + tally.aborted:
         return ["nothing was measured: no request ended"]
     said = (
-        *harness_notes(tally, plan, cpus, processes),
+        *harness_notes(tally, plans, cpus),
         *crowding_notes(tally, cpus, usage),
-        *load_notes(tally, plan, processes),
-        *artefacts(tally),
+        *load_notes(tally, plans),
+        *artefacts(tally, plans[0].timeout_s),
     )
     return list(said)
 
 
-def harness_notes(tally: Tally, plan: Plan, cpus: int, processes: int) -> list[str]:
+def harness_notes(tally: Tally, plans: Sequence[Plan], cpus: int) -> list[str]:
     said = []
     late = percentile(tally.lateness, 0.99)
-    if plan.arrival is not Arrival.CLOSED and late > LATE:
+    if plans[0].arrival is not Arrival.CLOSED and late > LATE:
         said.append(f"the harness is the bottleneck: requests left {_time(late)} late (p99)")
-    used = tally.cpu / tally.wall / max(processes, 1) if tally.wall else 0.0
+    used = tally.cpu / tally.wall / len(plans) if tally.wall else 0.0
     if used > BUSY:
-        more = "use more processes" if processes < cpus else "it needs more CPUs"
+        more = "use more processes" if len(plans) < cpus else "it needs more CPUs"
         said.append(f"the harness is the bottleneck: it used {used:.0%} of its CPU; {more}")
     return said
 
@@ -61,22 +63,23 @@ def harness_notes(tally: Tally, plan: Plan, cpus: int, processes: int) -> list[s
 def crowding_notes(tally: Tally, cpus: int, usage: Usage | None) -> list[str]:
     if usage is None or not tally.wall:
         return []
-    used = (tally.cpu + usage.cpu) / tally.wall
+    used = tally.cpu / tally.wall + usage.cpu / (tally.wall + tally.drain)  # the target was watched to the last reply
     if used < 0.95 * cpus:
         return []
     return [f"target and harness used {used:.2f} of {cpus} CPUs: they took time from each other"]
 
 
-def load_notes(tally: Tally, plan: Plan, processes: int) -> list[str]:
+def load_notes(tally: Tally, plans: Sequence[Plan]) -> list[str]:
     said = []
     if error_rate(tally) >= MANY_ERRORS:
         said.append(_errors(tally))
-    level = _offered(plan, processes)
-    if level and not _sent_all(tally.sent, level, tally.wall):
+    level = _offered(plans)
+    counted = sum(plan.count for plan in plans)
+    if level and not 0 < counted <= tally.sent and not _sent_all(tally.sent, level, tally.wall):
         sent = tally.sent * 1e6 / tally.wall if tally.wall else 0.0
         said.append(f"offered {level:.0f}/s, sent {sent:.0f}/s: the load was smaller than asked")
-    if plan.arrival is not Arrival.CLOSED:
-        said += _waiting(tally, plan, processes)
+    if plans[0].arrival is not Arrival.CLOSED and plans[0].keep_alive:  # else each request has one of its own
+        said += _waiting(tally, plans)
     if level:
         said += _unsteady(tally.seconds)
     count = total(tally.latency)
@@ -85,18 +88,24 @@ def load_notes(tally: Tally, plan: Plan, processes: int) -> list[str]:
     return said
 
 
-def kept_up(tally: Tally, plan: Plan, processes: int = 1) -> bool:
-    """Whether an even offered rate was sent and answered in full, but for the chance of its arrivals."""
-    level = _offered(plan, processes)
+def kept_up(tally: Tally, plan: Plan) -> bool:
+    """Whether an even offered rate was sent and answered in full, but for the chance of its arrivals.
+
+    `plan` is the whole one. How late the answers were, their latencies tell.
+    """
+    level = _offered([plan])
     return not level or _sent_all(min(tally.sent, finished(tally) + tally.aborted), level, tally.wall)
 
 
-def _offered(plan: Plan, processes: int) -> float:
+def _offered(plans: Sequence[Plan]) -> float:
     """The offered rate of all processes when it is even; 0.0: it is not, or there is none."""
-    levels = {level for stage in plan.stages for level in (stage.start, stage.end)}
-    if plan.arrival not in (Arrival.POISSON, Arrival.UNIFORM) or len(levels) != 1:
-        return 0.0
-    return levels.pop() * max(processes, 1)
+    whole = 0.0
+    for plan in plans:
+        levels = {level for stage in plan.stages for level in (stage.start, stage.end)}
+        if plan.arrival not in (Arrival.POISSON, Arrival.UNIFORM) or len(levels) != 1:
+            return 0.0
+        whole += levels.pop()
+    return whole
 
 
 def _sent_all(count: int, level: float, wall: int) -> bool:
@@ -111,13 +120,13 @@ def _errors(tally: Tally) -> str:
     return text + (f" ({example})" if example else "") + ": the other figures say little"
 
 
-def _waiting(tally: Tally, plan: Plan, processes: int) -> list[str]:
+def _waiting(tally: Tally, plans: Sequence[Plan]) -> list[str]:
     """Whether the time before the sending was neither our own lateness nor that of connecting."""
     waited = percentile(tally.latency, 0.99) - percentile(tally.service, 0.99)
     own = percentile(tally.lateness, 0.99) + percentile(tally.connect, 0.99)
     if not tally.service or waited - own <= max(LATE, 0.5 * percentile(tally.service, 0.99)):
         return []
-    connections = plan.connections * max(processes, 1)
+    connections = sum(plan.connections for plan in plans)
     if tally.connections < connections:
         return []
     return [f"all {connections} connections were busy: requests waited up to {_time(waited)} for one (p99)"]

@@ -23,12 +23,14 @@
         expect: {status: 200, json: {choices.0.finish_reason: stop}, contains: "", complete: true}
       - {name: search, method: POST, path: /search, body: {query: "{{text:5}}"}}   # or text; or body_file: FILE
 
-Texts are templates (template.py). `${NAME}` is taken from the environment that the caller hands in.
+Texts are templates (template.py). `${NAME}` is taken from the environment that the caller hands in; in a header, or
+called like a secret, it is shown in no report.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -39,14 +41,14 @@ from fastproxy.config import values
 from fastproxy.config.readers import expect_mapping, scalar, some, table, values_of
 from fastproxy.config.yaml_tree import Mapping, Scalar, plain_value, read_yaml
 from fastproxy.errors import ConfigError
+from fastproxy.loadtest.load.masking import environment_secrets
 from fastproxy.loadtest.load.requests import FORMATS, FieldError, build_request, check_request
 from fastproxy.loadtest.load.shapes import Arrival, Check, Request, Stage
 from fastproxy.loadtest.load.template import begins_json, substitute
 from fastproxy.loadtest.load.variables import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from collections.abc import Mapping as AbstractMapping
+    from collections.abc import Callable, Iterator
 
     from fastproxy.config.readers import Fields, Reader
     from fastproxy.config.yaml_tree import Node
@@ -74,11 +76,31 @@ class Scenario:
     stages: tuple[Stage, ...] = ()
     warm: float | None = None
     data: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()  # taken from the environment
+
+
+class _Asked(AbstractMapping[str, str]):
+    """An environment that remembers what was taken from it."""
+
+    def __init__(self, environ: AbstractMapping[str, str]) -> None:
+        self._environ = environ
+        self.taken: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> str:
+        value = self.taken[name] = self._environ[name]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)
 
 
 def load_scenario(file: str, environ: AbstractMapping[str, str] | None = None) -> Scenario:
     """Raises ConfigError: "file:line:column: text"."""
-    root = read_yaml(file, environ or {})
+    asked = _Asked(environ or {})
+    root = read_yaml(file, asked)
     if root is None:
         raise ConfigError("the file is empty; expected at least requests", file=file)
     folder = Path(file).parent
@@ -95,7 +117,7 @@ def load_scenario(file: str, environ: AbstractMapping[str, str] | None = None) -
     variables = _checked_variables(given.pop("variables", {}), entries)
     mix = _Mix(folder, data, variables)
     given["requests"] = tuple(mix.request(node, index) for index, node in enumerate(given["requests"]))
-    return Scenario(**given)
+    return Scenario(**given, secrets=environment_secrets(asked.taken, given["requests"]))
 
 
 def _checked_variables(variables: dict[str, str], entries: AbstractMapping[str, tuple[object, Node]]) -> dict[str, str]:
@@ -211,6 +233,11 @@ def parse_share(text: str) -> float:
     return share
 
 
+def parse_read_rate(text: str) -> int:
+    """ "64KiB" or "64KiB/s"."""
+    return values.size(1, 1 << 40)(text.removesuffix("/s"))
+
+
 def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise ValueError(f"{values.cut(text)} is not a name; expected letters, digits, - and _")
@@ -288,6 +315,6 @@ def _request_fields(folder: Path) -> Fields:
         "turns": scalar(values.whole(1, 1000)),
         "think": _DURATION,
         "abort": _fixed(dict, {"share": scalar(parse_share), "after": _DURATION}),
-        "read_rate": scalar(lambda text: values.size(1, 1 << 40)(text.removesuffix("/s"))),
+        "read_rate": scalar(parse_read_rate),
         "expect": _CHECK,
     }

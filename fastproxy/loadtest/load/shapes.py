@@ -106,7 +106,9 @@ class Plan(msgspec.Struct, frozen=True):
     data: dict[str, tuple[str, ...]] = {}  # lines of the data files, by name
     recording: tuple[Recorded, ...] = ()
     pace: float = 1.0
-    process: int = 0  # which generator process this is
+    process: int = 0  # which generator process this is …
+    processes: int = 1  # … of so many
+    secrets: tuple[str, ...] = ()  # that requests send and no report may show, besides what looks like one
 
 
 ERROR_KINDS: Final = (
@@ -117,7 +119,7 @@ Buckets = dict[int, int]  # bucket of a Histogram → count, as it travels; see 
 
 
 class Second(msgspec.Struct):
-    """One second of a run. `at` counts from the start, warm-up included."""
+    """A row over time: one second of a run, or several of a long one. `at` counts from the start, warm-up included."""
 
     at: int
     done: int = 0
@@ -125,6 +127,7 @@ class Second(msgspec.Struct):
     bytes_in: int = 0
     latency: Buckets = {}
     first_token: Buckets = {}
+    width: int = 1  # seconds that it stands for
 
 
 class Tally(msgspec.Struct):
@@ -132,6 +135,7 @@ class Tally(msgspec.Struct):
 
     sent: int = 0
     done: int = 0  # right replies
+    drained: int = 0  # of these, behind `wall`: what an offered rate had left over. Latencies count them, rates do not
     errors: dict[str, int] = {}  # by kind
     error_examples: dict[str, str] = {}  # the first text of each kind, at most 200 characters
     statuses: dict[int, int] = {}
@@ -141,6 +145,7 @@ class Tally(msgspec.Struct):
     bytes_out: int = 0
     events: int = 0
     tokens_out: int = 0  # as usage said, else one per content event
+    drained_tokens: int = 0  # of these, behind `wall`
     latency: Buckets = {}  # from the intended time of sending to the last byte; timeouts count with what they waited
     service: Buckets = {}  # from the actual time of sending
     connect: Buckets = {}
@@ -152,7 +157,8 @@ class Tally(msgspec.Struct):
     by_request: dict[str, Buckets] = {}  # latency by Request.name
     seconds: list[Second] = []
     started_ns: int = 0  # time.time_ns() of the first measured request
-    wall: int = 0  # measured time
+    wall: int = 0  # measured time, which rates are divided by; see Generator.run
+    drain: int = 0  # from its end to the last right reply
     cpu: int = 0  # CPU time of the generator process in it
 
 

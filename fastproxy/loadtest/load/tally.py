@@ -14,31 +14,40 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from fastproxy.loadtest.load.histogram import merge
-from fastproxy.loadtest.load.shapes import Second, Tally
+from fastproxy.loadtest.load.seconds import coarsest, end_of_row, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from fastproxy.loadtest.load.shapes import Tally
 
-COUNTS: Final = ("sent", "done", "connections", "aborted", "bytes_in", "bytes_out", "events", "tokens_out", "cpu")
+COUNTS: Final = (
+    "sent", "done", "drained", "connections", "aborted", "bytes_in", "bytes_out", "events", "tokens_out",
+    "drained_tokens", "cpu",
+)  # fmt: skip
 HISTOGRAMS: Final = (
     "latency", "service", "connect", "first_byte", "first_token", "gap", "token_rate", "lateness",
 )  # fmt: skip
 
 
 def add(into: Tally, more: Tally) -> None:
-    """Add what another process saw during the same time; seconds are matched by `at`."""
+    """Add what another process saw during the same time; its rows are matched by their place.
+
+    Processes end a moment apart, so one may have joined its rows at the full hour and another not yet.
+    """
     _add_all_but_time(into, more)
     into.wall = max(into.wall, more.wall)
-    _add_seconds(into, more.seconds)
+    into.drain = max(into.drain, more.drain)
+    rows = [*into.seconds, *more.seconds]
+    into.seconds = joined(rows, coarsest(rows))
 
 
 def append(into: Tally, more: Tally) -> None:
     """Add what came afterwards: its seconds go behind those of `into`, pauses between the two left out."""
     _add_all_but_time(into, more)
     into.wall += more.wall
-    first = min((second.at for second in more.seconds), default=0)
-    behind = max((second.at for second in into.seconds), default=first - 1) + 1
-    _add_seconds(into, (msgspec.structs.replace(second, at=second.at - first + behind) for second in more.seconds))
+    into.drain += more.drain
+    first = min((row.at for row in more.seconds), default=0)
+    behind = max(map(end_of_row, into.seconds), default=first)
+    into.seconds += joined(msgspec.structs.replace(row, at=row.at - first + behind) for row in more.seconds)
 
 
 def error_count(tally: Tally) -> int:
@@ -57,13 +66,13 @@ def error_rate(tally: Tally) -> float:
 
 
 def rate(tally: Tally) -> float:
-    """Right replies per second; 0.0 of no time."""
-    return tally.done * 1e6 / tally.wall if tally.wall else 0.0
+    """Right replies per second, of those that came within the measured time; 0.0 of no time."""
+    return (tally.done - tally.drained) * 1e6 / tally.wall if tally.wall else 0.0
 
 
 def tokens_per_second(tally: Tally) -> float:
-    """Tokens of all streams together; 0.0 of no time."""
-    return tally.tokens_out * 1e6 / tally.wall if tally.wall else 0.0
+    """Tokens of all replies within the measured time; 0.0 of no time."""
+    return (tally.tokens_out - tally.drained_tokens) * 1e6 / tally.wall if tally.wall else 0.0
 
 
 def _add_all_but_time(into: Tally, more: Tally) -> None:
@@ -81,15 +90,3 @@ def _add_all_but_time(into: Tally, more: Tally) -> None:
         merge(into.by_request.setdefault(request, {}), buckets)
     starts = [start for start in (into.started_ns, more.started_ns) if start]  # 0: it has measured nothing yet
     into.started_ns = min(starts, default=0)
-
-
-def _add_seconds(into: Tally, more: Iterable[Second]) -> None:
-    known = {second.at: second for second in into.seconds}
-    for second in more:
-        mine = known.setdefault(second.at, Second(second.at))
-        mine.done += second.done
-        mine.errors += second.errors
-        mine.bytes_in += second.bytes_in
-        merge(mine.latency, second.latency)
-        merge(mine.first_token, second.first_token)
-    into.seconds = [known[at] for at in sorted(known)]

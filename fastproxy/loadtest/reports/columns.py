@@ -1,7 +1,8 @@
 """Series on their way into charts over time: seconds merged into columns.
 
 Long runs are shown in at most 240 columns: seconds are merged histogram by histogram, so the percentiles of a column
-are those of all its requests. A second that a series does not have is one in which nothing came back.
+are those of all its requests. A column is as wide as whole rows of the run (load/seconds.py), and its rates are divided
+by the seconds that its rows stand for. A second that a series does not have is one in which nothing came back.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from fastproxy.loadtest.load.histogram import merge
+from fastproxy.loadtest.load.seconds import coarsest, end_of_row
 from fastproxy.loadtest.reports.units import clean
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class Column:
     first_token: Buckets = field(default_factory=dict)
 
     def add(self, second: Second) -> None:
-        self.seconds += 1
+        self.seconds += second.width
         self.done += second.done
         self.errors += second.errors
         merge(self.latency, second.latency)
@@ -52,9 +54,10 @@ class Lane:
 
 
 def lanes_of(run: Run) -> list[Lane]:
-    starts = [lane.tally.seconds for lane in run.series if lane.tally.seconds]
-    span = 1 + max(s[-1].at for s in starts) - min(s[0].at for s in starts) if starts else 1
-    width = math.ceil(span / _COLUMNS)
+    rows = [row for lane in run.series for row in lane.tally.seconds]
+    span = max(map(end_of_row, rows)) - min(row.at for row in rows) if rows else 1
+    each = coarsest(rows)
+    width = math.ceil(span / _COLUMNS / each) * each
     warm = float(run.plan.get("warm_s") or 0)
     alone = len(run.series) == 1
     return [
@@ -76,8 +79,8 @@ def _columns(seconds: list[Second], width: int) -> tuple[Column, ...]:
         start = second.at // width * width
         columns.setdefault(start, Column(start)).add(second)
     if columns:
-        for start in range(min(columns), max(columns), width):
-            columns.setdefault(start, Column(start, seconds=width))
+        for start in range(min(columns) + width, max(columns), width):
+            columns.setdefault(start, Column(start)).seconds = width
     return tuple(columns[start] for start in sorted(columns))
 
 

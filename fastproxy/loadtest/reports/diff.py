@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fastproxy.loadtest.load.histogram import merge, percentile
+from fastproxy.loadtest.load.seconds import end_of_row
 from fastproxy.loadtest.load.shapes import Run, Series
 from fastproxy.loadtest.load.statistics import TooFewPairs, compare_pairs
 from fastproxy.loadtest.reports.figures import measured, plan_text
@@ -19,7 +20,7 @@ from fastproxy.loadtest.reports.units import NOTHING, clean, ratio_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fastproxy.loadtest.load.shapes import Buckets, Ratio, Second
+    from fastproxy.loadtest.load.shapes import Buckets, Ratio, Second, Tally
 
 BLOCKS: Final = 10
 _VARIES: Final = ("url", "load_average")  # of which a difference says nothing
@@ -64,7 +65,7 @@ def changed(a: Run, b: Run) -> list[str]:
 
 def ratios(a: Series, b: Series) -> list[Ratio]:
     """B over A by every figure that seconds have; nothing where a run is too short for it."""
-    pairs = list(zip(_blocks(a.tally.seconds), _blocks(b.tally.seconds), strict=False))
+    pairs = list(zip(_blocks(a.tally), _blocks(b.tally), strict=False))
     found = []
     for key, read in _OF_BLOCK.items():
         try:
@@ -78,15 +79,19 @@ def _title(series: Series) -> str:
     return f"{clean(series.name)}  {clean(series.url)}"
 
 
-def _blocks(seconds: Sequence[Second]) -> Sequence[Sequence[Second]]:
-    """Up to ten stretches of equal length; the last second, which may be a part of one, is left out."""
-    whole = seconds[:-1]
+def _blocks(tally: Tally) -> Sequence[Sequence[Second]]:
+    """Up to ten stretches of equal length; the last row, which may be a part of one, is left out."""
+    rows = tally.seconds
+    if tally.drained:  # what an offered rate had left over is no part of it
+        end = rows[0].at + tally.wall / 1e6
+        rows = [row for row in rows if end_of_row(row) <= end]
+    whole = rows[:-1]
     size = max(len(whole) // BLOCKS, 1)
     return [whole[start : start + size] for start in range(0, len(whole) - size + 1, size)][:BLOCKS]
 
 
 def _rate(block: Sequence[Second]) -> float:
-    return sum(second.done for second in block) / len(block)
+    return sum(row.done for row in block) / sum(row.width for row in block)
 
 
 def _percentile(pick: Callable[[Second], Buckets], share: float) -> Callable[[Sequence[Second]], float]:

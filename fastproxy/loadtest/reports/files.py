@@ -1,4 +1,5 @@
-"""A run as files: JSON, which is whole and can be read again, and CSV, one row per second and series.
+"""A run as files: JSON, which is whole and can be read again, and CSV, one row per second and series (in runs of more
+than an hour, of several seconds: `width` says how many, and a rate is a count over it).
 
 The JSON is a `Run` of shapes.py as it stands: times in microseconds, histograms as bucket → count (histogram.py says
 which value a bucket stands for). `version` tells a reader whether it knows the layout.
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from fastproxy.loadtest.load.shapes import Buckets, Second
 
 CSV_HEADS: Final = (
-    "series", "second", "done", "errors", "bytes_in",
+    "series", "second", "width", "done", "errors", "bytes_in",
     "latency_p50_us", "latency_p99_us", "latency_max_us", "first_token_p50_us", "first_token_p99_us",
 )  # fmt: skip
 
@@ -68,13 +69,14 @@ def read_json(path: str | Path) -> Run:
 
 
 def csv(run: Run) -> str:
-    """One row per second and series; a cell is empty where a second measured nothing."""
+    """One row per second, or more of them, and series; a cell is empty where nothing was measured."""
     out = io.StringIO()
     writer = rows.writer(out, lineterminator="\n")
     writer.writerow(CSV_HEADS)
     for lane in run.series:
-        for second in lane.tally.seconds:
-            writer.writerow((lane.name, second.at, second.done, second.errors, second.bytes_in, *_times(second)))
+        for row in lane.tally.seconds:
+            counts = (row.at, row.width, row.done, row.errors, row.bytes_in)
+            writer.writerow((lane.name, *counts, *_times(row)))
     return out.getvalue()
 
 

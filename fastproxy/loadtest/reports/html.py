@@ -218,7 +218,8 @@ def _lane(lane: Series, place: int, lanes: list[Series]) -> str:
 
 def _counts(lane: Series) -> str:
     tally, usage = lane.tally, lane.usage
-    parts = [f"{count_text(tally.done)} right replies, {count_text(error_count(tally))} errors"]
+    late = f" ({count_text(tally.drained)} behind the measured time)" if tally.drained else ""
+    parts = [f"{count_text(tally.done)} right replies{late}, {count_text(error_count(tally))} errors"]
     parts += [f"status {code}: {count_text(count)}" for code, count in sorted(tally.statuses.items())]
     parts.append(f"{bytes_text(tally.bytes_in)} in, {bytes_text(tally.bytes_out)} out")
     parts.append(f"{count_text(tally.connections)} connections opened")

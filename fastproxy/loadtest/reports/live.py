@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TextIO
 
 from fastproxy.loadtest.load.histogram import percentile
 from fastproxy.loadtest.load.shapes import Tally
-from fastproxy.loadtest.load.tally import error_count, finished
+from fastproxy.loadtest.load.tally import error_count, finished, rate, tokens_per_second
 from fastproxy.loadtest.reports.units import NOTHING, clean, count_text, digits, seconds_text, sparkline, time_text
 
 if TYPE_CHECKING:
@@ -54,6 +54,12 @@ class Moment:
             error_count(tally) - (error_count(before) if before else 0),
             (tally.tokens_out - (before.tokens_out if before else 0)) / seconds,
         )
+
+    @classmethod
+    def of_all(cls, tally: Tally, seconds: float) -> Moment:
+        """Everything so far; `seconds` of it count when the tally does not know how long it was measured."""
+        whole = cls.of(tally, None, tally.wall / 1e6 or seconds)
+        return replace(whole, rate=rate(tally), tokens=tokens_per_second(tally)) if tally.wall else whole
 
 
 def newer(now: Buckets, before: Buckets) -> Buckets:
@@ -96,7 +102,7 @@ class LiveView:
         if name != self._name or (self._before and finished(tally) < finished(self._before)):
             self._name, self._before, self._lane_started = name, None, self._last_at
         self._now = Moment.of(tally, self._before, at - self._last_at)
-        self._all = Moment.of(tally, None, tally.wall / 1e6 or at - self._lane_started)
+        self._all = Moment.of_all(tally, at - self._lane_started)
         self._before, self._last_at, self._done = _looked_at(tally), at, finished(tally)
         self._rates.append(self._now.rate)
         self._slowest.append(self._now.p99 or 0.0)

@@ -110,11 +110,13 @@ def _notes(lanes: list[Series]) -> list[str]:
 
 
 def _counts(tally: Tally) -> list[str]:
-    wall = tally.wall / 1e6
+    wall, in_time = tally.wall / 1e6, tally.done - tally.drained
     lines = [
-        _row("requests", f"{count_text(tally.done)} right in {wall:,.1f} s, {digits(rate(tally))} per second"),
+        _row("requests", f"{count_text(in_time)} right in {wall:,.1f} s, {digits(rate(tally))} per second"),
         _row("errors", f"{count_text(error_count(tally))} ({share_text(error_rate(tally))})"),
     ]
+    if tally.drained:
+        lines.insert(1, _row("", f"{count_text(tally.drained)} more in the {tally.drain / 1e6:,.1f} s behind it"))
     if tally.statuses:
         lines.append(_row("statuses", *(f"{code}: {count_text(n)}" for code, n in sorted(tally.statuses.items()))))
     traffic = f"{_bytes(tally, tally.bytes_in)} in, {_bytes(tally, tally.bytes_out)} out"
@@ -127,7 +129,8 @@ def _counts(tally: Tally) -> list[str]:
 
 
 def _bytes(tally: Tally, amount: int) -> str:
-    return f"{bytes_text(amount * 1e6 / tally.wall if tally.wall else 0.0)}/s"
+    """Per second of all the time in which something came: bytes are not told apart by when they did."""
+    return f"{bytes_text(amount * 1e6 / (tally.wall + tally.drain) if tally.wall else 0.0)}/s"
 
 
 def _tokens(tally: Tally) -> str:

@@ -66,6 +66,24 @@ def test_nothing_secret_is_reported(port: int, tmp_path: Path, way: tuple[str, .
     assert KEY not in done.stderr
 
 
+def test_a_header_from_the_environment_was_shown_in_every_report(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the target echoes it and the harness quotes the reply."""
+    monkeypatch.setenv("TENANT", "acme-4711-north")
+    mix = tmp_path / "mix.yaml"
+    text = 'requests: [{path: /echo, headers: {x-tenant: "${TENANT}"}, expect: {contains: "not there"}}]'
+    mix.write_text(text)
+    files = {flag: tmp_path / flag[2:] for flag in ("--json", "--html", "--csv", "--markdown")}
+    flags = [word for flag, file in files.items() for word in (flag, str(file))]
+    done = bench(f"http://127.0.0.1:{port}", "--scenario", str(mix), "-n", "20", *flags)
+    assert "expected 'not there' in" in done.stdout
+    for said in (done.stdout, done.stderr, *(file.read_text(encoding="utf-8") for file in files.values())):
+        assert "4711" not in said
+    (example,) = json.loads(files["--json"].read_text())["series"][0]["tally"]["error_examples"].values()
+    assert "acm…(15 chars)" in example, "the reply that held it is quoted"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -90,6 +108,7 @@ def test_a_server_that_is_not_there() -> None:
     assert "Connection refused" in done.stdout
 
 
+@pytest.mark.timeout(30)
 def test_two_targets_in_turns_and_two_files(port: int, tmp_path: Path) -> None:
     url, pid = f"http://127.0.0.1:{port}/v1/models", str(os.getpid())
     run = measured(tmp_path, url, "--compare", url, "--pairs", "3", "-d", "300ms", "-c", "4", "--key", KEY,

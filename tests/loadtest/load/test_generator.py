@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from fastproxy.loadtest.load.artefacts import artefacts
 from fastproxy.loadtest.load.bodies import credential, default_body, default_headers, default_path
 from fastproxy.loadtest.load.histogram import percentile, total
 from fastproxy.loadtest.load.pacing import arrivals
+from fastproxy.loadtest.load.saturation import notes
 from fastproxy.loadtest.load.shapes import Arrival, Check, Format, Plan, Recorded, Request, Stage
+from fastproxy.loadtest.load.tally import rate
 from fastproxy.loadtest.mock import MockOptions
 from tests.loadtest import mock_process
 from tests.loadtest.load.targets import JSON, Client, balanced, counted, framed, run, serving, timed
@@ -73,7 +76,11 @@ def test_the_wait_of_nagle_for_a_delayed_acknowledgement_shows() -> None:
         client.reply(body)
 
     with serving(behave) as url:
-        tally = run(counted(url, count=60))
+        for _ in range(3):  # on a busy machine the wait may be longer once
+            tally = run(counted(url, count=60))
+            if said := artefacts(tally, 2.0):
+                break
+    assert "possibly a delayed acknowledgement" in said[0]
     assert 35 <= percent(tally.latency, 90) <= 60
     assert percent(tally.first_byte, 50) < 20, "the head is not late"
 
@@ -113,19 +120,19 @@ def simulated(times: Sequence[int], service_ns: int) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("arrival", "rate"),
+    ("arrival", "offered"),
     [
         pytest.param(Arrival.UNIFORM, 30, id="D/D/1 at 60 %"),
         pytest.param(Arrival.POISSON, 40, id="M/D/1 at 80 %"),
         pytest.param(Arrival.UNIFORM, 60, id="overloaded, 120 %"),
     ],
 )
-def test_open_loop_percentiles_are_those_of_the_simulated_queue(arrival: Arrival, rate: float) -> None:
+def test_open_loop_percentiles_are_those_of_the_simulated_queue(arrival: Arrival, offered: float) -> None:
     """Other work on the machine can only add to the times, so one of three tries must agree."""
     differences: list[str] = []
     for seed in range(3):
         with serial_server(0.02) as url:
-            plan = timed(url, 2.0, rate, arrival=arrival, connections=300, timeout_s=4.0, seed=seed)
+            plan = timed(url, 2.0, offered, arrival=arrival, connections=300, timeout_s=4.0, seed=seed)
             tally = run(plan)
         expected = simulated(list(arrivals(plan)), 20_000_000)
         assert tally.errors == {}
@@ -143,10 +150,36 @@ def test_waiting_for_a_connection_counts() -> None:
         tally = run(timed(url, 1.0, 100, arrival=Arrival.UNIFORM, connections=1))
     assert tally.done == 100
     assert percent(tally.service, 90) < 40
-    assert percent(tally.latency, 50) == pytest.approx(500, rel=0.2)
-    assert percent(tally.latency, 99) == pytest.approx(1000, rel=0.2)
-    assert tally.wall == pytest.approx(2_000_000, rel=0.1), "the rate that was reached is half of the one offered"
+    assert tally.wall == pytest.approx(1_000_000, rel=0.1)
+    left_over = (tally.wall + tally.drain) / MS - 1000  # 1000 on a machine that does nothing else
+    assert left_over >= 900
+    assert percent(tally.latency, 50) == pytest.approx(left_over / 2, rel=0.2)
+    assert percent(tally.latency, 99) == pytest.approx(left_over, rel=0.2)
+    assert rate(tally) == pytest.approx(100 * 1000 / (1000 + left_over), rel=0.2), "half of the one offered"
+    assert tally.drained == pytest.approx(100 - rate(tally), abs=10)
     assert total(tally.lateness) < 10, "that it came late is not the generator's fault"
+
+
+def test_one_late_reply_lowered_an_offered_rate() -> None:
+    """One of fifty hangs, an end at 0.5 s: still 100/s were sent, and all but a few came back in time."""
+
+    def behave(client: Client, _request: bytes) -> None:
+        client.later(1.5 if client.number == 40 else 0.0)
+
+    with serving(behave) as url:
+        plan = timed(url, 0.5, 100, arrival=Arrival.UNIFORM)
+        tally = run(plan)
+    assert (tally.done, total(tally.latency)) == (50, 50)
+    assert tally.wall == pytest.approx(500_000, rel=0.2)
+    assert rate(tally) == pytest.approx(98, rel=0.25), "not 25"
+    assert tally.drain > 10**6
+    assert [note for note in notes(tally, [plan], cpus=2) if "smaller than asked" in note] == []
+
+
+def test_an_offered_rate_that_ends_early_in_its_stage_is_measured_over_all_of_it() -> None:
+    with serving(at_once) as url:
+        tally = run(timed(url, 0.9, 1.2, arrival=Arrival.UNIFORM))
+    assert (tally.done, tally.drained, tally.wall // 10_000) == (1, 0, 90)
 
 
 def test_who_waits_too_long_for_a_connection_gives_up() -> None:

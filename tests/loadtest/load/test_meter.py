@@ -87,7 +87,7 @@ def test_one_histogram_per_second_grew_without_bound() -> None:
     seconds = meter.tally(10_000 * S).seconds
     assert len(seconds) == 2500
     assert [second.at for second in seconds] == list(range(0, 10_000, 4))
-    assert {(second.done, second.errors, total(second.latency)) for second in seconds} == {(4, 4, 4)}
+    assert {(second.width, second.done, second.errors, total(second.latency)) for second in seconds} == {(4, 4, 4, 4)}
     assert [second.at for second in meter.tally(10_000 * S, whole=False).seconds] == [9988, 9992, 9996]
 
 
@@ -104,4 +104,33 @@ def test_an_hour_keeps_every_second_and_joining_changes_no_report_that_was_made(
     assert len(before.seconds) == 3600
     after = meter.tally(3603 * S)
     assert ([second.done for second in after.seconds]) == [2] * 1801 + [1]
+    assert ([second.width for second in after.seconds]) == [2] * 1801 + [1]
     assert [second.done for second in meter.tally(3603 * S).seconds] == [second.done for second in after.seconds]
+
+
+def test_joined_rows_did_not_say_how_many_seconds_they_stand_for() -> None:
+    """The measurement begins at 3 s, so the first of the rows that begin at 0, 4, 8 … holds one second."""
+    meter = Meter(start=0, measured_from=3 * S)
+    meter.begin(3 * S)
+    latencies = meter.of_request("one")
+    for second in range(3, 7202):
+        meter.right(latencies, MS, MS, second * S)
+    seconds = meter.tally(7202 * S).seconds
+    assert (seconds[0].at, seconds[0].width, seconds[0].done) == (3, 1, 1)
+    assert (seconds[1].at, seconds[1].width, seconds[1].done) == (4, 4, 4)
+    assert (seconds[-1].at, seconds[-1].width, seconds[-1].done) == (7200, 2, 2)
+    assert {second.done / second.width for second in seconds} == {1.0}
+
+
+def test_what_comes_behind_the_mark_is_counted_apart(meter: Meter) -> None:
+    latencies = meter.of_request("one")
+    meter.right(latencies, MS, MS, 101 * S + MS)
+    meter.mark(103 * S)
+    meter.mark(104 * S)
+    meter.right(latencies, 3 * S, 3 * S, 105 * S)
+    meter.tokens_out += 7
+    tally = meter.tally(103 * S)
+    assert (tally.done, tally.drained, tally.drained_tokens, total(tally.latency)) == (2, 1, 7, 2)
+    assert (tally.wall, tally.drain) == (2_000_000, 2_000_000)
+    counted = meter.tally(105 * S)
+    assert (counted.drained, counted.wall, counted.drain) == (0, 4_000_000, 0), "a count lasts until its last reply"

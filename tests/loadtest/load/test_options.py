@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,32 @@ def test_model_stream_and_words_shape_the_body() -> None:
     assert request.path == "/v1beta/models/g:streamGenerateContent?alt=sse"
     assert request.stream
     assert "{{text:5:9}}" in request.body
+
+
+def test_conversations_aborting_clients_and_slow_readers_needed_a_scenario_file() -> None:
+    flags = ("--turns", "4", "--think", "2s", "--abort-after", "5%:800ms", "--read-rate", "64KiB/s")
+    (request,) = planned(URL, "--format", "openai-chat", *flags).requests
+    assert (request.turns, request.think_s, request.read_bytes_per_s) == (4, 2.0, 65536)
+    assert (request.abort_share, request.abort_after_s) == (0.05, 0.8)
+    (all_leave,) = planned(URL, "--abort-after", "1s").requests
+    assert (all_leave.abort_share, all_leave.abort_after_s) == (1.0, 1.0)
+    (nobody,) = planned(URL).requests
+    assert (nobody.turns, nobody.think_s, nobody.abort_share, nobody.read_bytes_per_s) == (1, 0.0, 0.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--turns", "2"), "--turns: needs an AI format"),
+        (("--scenario", MIX, "--turns", "2"), "--scenario says itself what is sent; it excludes --turns"),
+        (("--scenario", MIX, "--abort-after", "1s"), "it excludes --abort-after"),
+        (("--replay", "a.har", "--read-rate", "1KiB"), "--replay says itself what is sent; it excludes --read-rate"),
+        (("--replay", "a.har", "--think", "1s"), "it excludes --think"),
+    ],
+)
+def test_where_the_flags_of_clients_do_not_fit(flags: Sequence[str], says: str) -> None:
+    with pytest.raises(OptionError, match=re.escape(says)):
+        planned(URL, *flags)
 
 
 def test_a_credential_of_the_user_is_left_alone() -> None:
@@ -279,7 +306,8 @@ def test_shares_add_up_exactly(processes: int, rate: float) -> None:
     )
     plans = share(plan, processes)
     assert len(plans) == processes
-    assert (levels(plans, "start"), levels(plans, "end")) == ([0.0, rate], [rate, 3.5])
+    assert levels(plans, "start") == pytest.approx([0.0, rate])
+    assert levels(plans, "end") == pytest.approx([rate, 3.5])
     assert sum(each.connections for each in plans) == 101
     assert max(each.connections for each in plans) - min(each.connections for each in plans) <= 1
     assert sum(each.count for each in plans) == 50

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from itertools import pairwise
 from statistics import mean, pvariance
+from typing import Any
 
 import pytest
 
+from fastproxy.loadtest.load.options import share
 from fastproxy.loadtest.load.pacing import NS, arrivals, end_of, level_at, schedule
 from fastproxy.loadtest.load.shapes import Arrival, Plan, Recorded, Stage
 
 URL = "http://target.test"
 
 
-def plan(arrival: Arrival, *stages: Stage, warm_s: float = 0.0, process: int = 0) -> Plan:
-    return Plan(url=URL, arrival=arrival, stages=stages, warm_s=warm_s, process=process)
+def plan(arrival: Arrival, *stages: Stage, warm_s: float = 0.0, process: int = 0, **more: Any) -> Plan:
+    return Plan(url=URL, arrival=arrival, stages=stages, warm_s=warm_s, process=process, **more)
 
 
 def gaps(times: list[int]) -> list[float]:
@@ -25,7 +27,17 @@ def test_uniform_arrivals_are_evenly_spaced() -> None:
     times = list(arrivals(plan(Arrival.UNIFORM, Stage(10, 100, 100))))
     assert len(times) == 1000
     assert gaps(times) == pytest.approx([0.01] * 999, abs=1e-8)
-    assert 0 <= times[0] < 0.01 * NS
+    assert times[0] == 0.005 * NS
+
+
+@pytest.mark.parametrize("processes", [2, 3, 7])
+@pytest.mark.parametrize("rate", [101.0, 100.0, 33.3])
+def test_uniform_arrivals_of_several_processes_fell_into_the_same_moments(processes: int, rate: float) -> None:
+    whole = plan(Arrival.UNIFORM, Stage(2, 1, rate), Stage(10, rate, rate), connections=64)
+    together = sorted(time for each in share(whole, processes) for time in arrivals(each))
+    alone = list(arrivals(whole))
+    assert len(together) == len(alone)
+    assert max(abs(one - other) for one, other in zip(together, alone, strict=True)) <= 2
 
 
 def test_poisson_arrivals_have_exponential_gaps() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
 
 from fastproxy.errors import ConfigError
+from fastproxy.loadtest.load.jobs import Jobs
+from fastproxy.loadtest.load.masking import shown
+from fastproxy.loadtest.load.meter import Meter
 from fastproxy.loadtest.load.requests import FORMATS
 from fastproxy.loadtest.load.scenario import (
     Scenario,
@@ -188,3 +192,37 @@ def test_words_shares_and_levels() -> None:
     for parse, text in ((parse_words, "50-5"), (parse_words, "many"), (parse_share, "2"), (parse_level, "0")):
         with pytest.raises(ValueError, match=text):
             parse(text)
+
+
+HIDDEN = """\
+variables: {tenant: "${TENANT}"}
+requests:
+  - path: "/a/${MODEL}?x=${SIGNING_KEY}"
+    headers: {x-tenant: "{{tenant}}", authorization: "Bearer ${PASSWORD}", x-plain: "${UNSET:-plain-value}"}
+    body: {model: "${MODEL}", with: "${SIGNING_KEY}"}
+    expect: {contains: "for ${TENANT}", json: {who: "${TENANT}", n: 1}}
+"""
+ENVIRON = {
+    "TENANT": "acme-4711", "PASSWORD": "hunter-22", "MODEL": "gpt-5-mini", "SIGNING_KEY": "zzz-987",
+    "OTHER_KEY": "nobody asked",
+}  # fmt: skip
+
+
+def test_what_headers_took_from_the_environment_was_shown_in_reports(tmp_path: Path) -> None:
+    scenario = load_scenario(write(tmp_path, HIDDEN), ENVIRON)
+    assert scenario.secrets == ("acme-4711", "hunter-22", "zzz-987")
+    plan = Plan("http://h/acme-4711", scenario.requests, secrets=scenario.secrets)
+    told = shown(plan)
+    assert [secret for secret in scenario.secrets if secret in json.dumps(told)] == []
+    (request,) = told["requests"]
+    assert request["headers"] == [
+        ["x-tenant", "ac…(9 chars)"],
+        ["authorization", "Bearer hu…(9 chars)"],
+        ["x-plain", "plain-value"],
+    ]
+    assert request["path"].startswith("/a/gpt-5-mini?x="), "what is no secret stays"
+    assert "secrets" not in told
+    jobs = Jobs(plan, Meter(0, 0), Random(1))
+    job = jobs.next(0)
+    assert job is not None
+    assert job.kind.judge(403, b"no such tenant: acme-4711", None) == ("status", "403: no such tenant: ac…(9 chars)")

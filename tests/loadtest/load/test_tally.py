@@ -86,10 +86,10 @@ def test_adding_keeps_nothing_of_what_it_added(a: Tally, b: Tally) -> None:
 
 def test_every_field_is_added() -> None:
     """A field that a later change adds to Tally must be thought of here."""
-    said = {"errors", "error_examples", "statuses", "by_request", "seconds", "started_ns", "wall"}
+    said = {"errors", "error_examples", "statuses", "by_request", "seconds", "started_ns", "wall", "drain"}
     assert {field.name for field in msgspec.structs.fields(Tally)} == {*COUNTS, *HISTOGRAMS, *said}
     assert {field.name for field in msgspec.structs.fields(Second)} == {
-        "at", "done", "errors", "bytes_in", "latency", "first_token",
+        "at", "width", "done", "errors", "bytes_in", "latency", "first_token",
     }  # fmt: skip
 
 
@@ -101,6 +101,30 @@ def test_processes_of_one_time_share_their_seconds() -> None:
         (0, 1, {}), (1, 4, {5: 4}), (2, 2, {}),
     ]  # fmt: skip
     assert (whole.wall, whole.started_ns, rate(whole)) == (2_000_000, 40, 3.5)
+
+
+def test_a_process_that_ended_before_the_full_hour_was_added_to_joined_rows_as_if_they_were_seconds() -> None:
+    one = Tally(seconds=[Second(0, done=6, width=2), Second(2, done=3, width=1)])
+    two = Tally(seconds=[Second(at, done=at) for at in range(3)])
+    for whole in (total(one, two), total(two, one)):
+        assert [(row.at, row.width, row.done) for row in whole.seconds] == [(0, 2, 7), (2, 1, 5)]
+
+
+def test_joined_rows_of_lanes_follow_each_other() -> None:
+    whole = Tally()
+    for done in (2, 4):
+        append(whole, Tally(done=done, seconds=[Second(0, done=done, width=4), Second(4, done=1, width=3)]))
+    assert [(row.at, row.width, row.done) for row in whole.seconds] == [(0, 4, 2), (4, 3, 1), (7, 4, 4), (11, 3, 1)]
+
+
+def test_one_late_reply_lowered_the_rate_of_all() -> None:
+    """What comes behind the measured time is counted, but in no rate."""
+    whole = Tally(done=11, drained=1, tokens_out=110, drained_tokens=10, wall=2_000_000, drain=30_000_000)
+    assert (rate(whole), tokens_per_second(whole)) == (5.0, 50.0)
+    add(whole, Tally(done=3, drained=1, wall=2_000_000, drain=1_000_000))
+    assert (rate(whole), whole.drain) == (6.0, 30_000_000)
+    append(whole, Tally(done=3, drained=1, wall=2_000_000, drain=1_000_000))
+    assert (rate(whole), whole.wall, whole.drain) == (3.5, 4_000_000, 31_000_000)
 
 
 def test_a_process_that_measured_nothing_does_not_move_the_start() -> None:

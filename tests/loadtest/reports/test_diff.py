@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from fastproxy.loadtest.load.shapes import Second
 from fastproxy.loadtest.reports.diff import BLOCKS, beside, changed, diff, ratios
 from fastproxy.loadtest.reports.html import html
 from tests.loadtest.reports import samples
@@ -41,6 +42,26 @@ def test_a_run_is_cut_into_at_most_ten_blocks() -> None:
     lane = samples.compared().series[0]
     lane.tally.seconds[-1].done = 10**9  # a part of a second, whose rate means nothing
     assert ratios(lane, samples.compared().series[0])[0].ratio == 1.0
+
+
+def test_a_run_of_more_than_an_hour_seemed_twice_as_fast() -> None:
+    long, short = samples.plain(), samples.plain()
+    long.series[0].tally.seconds = [Second(at, 14, latency={500: 14}, width=2) for at in range(0, 80, 2)]
+    short.series[0].tally.seconds = [Second(at, 7, latency={500: 7}) for at in range(40)]
+    assert ratios(long.series[0], short.series[0])[0].ratio == 1.0
+
+
+def test_what_was_left_over_behind_the_measured_time_is_compared_with_nothing() -> None:
+    steady, overloaded = samples.plain().series[0], samples.plain().series[0]
+    for series in (steady, overloaded):
+        series.tally.seconds = [Second(at, 7, latency={500: 7}) for at in range(2, 32)]
+    overloaded.tally.seconds += [Second(at, 70, latency={900: 70}) for at in range(32, 52)]
+    overloaded.tally.drained = 1400
+    assert [(one.figure, one.ratio) for one in ratios(steady, overloaded)] == [
+        ("rate", 1.0),
+        ("p50", 1.0),
+        ("p99", 1.0),
+    ]
 
 
 def test_what_differs_around_the_runs_is_named() -> None:

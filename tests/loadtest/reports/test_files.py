@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from fastproxy.loadtest.load.histogram import percentile
-from fastproxy.loadtest.load.shapes import RUN_VERSION
+from fastproxy.loadtest.load.shapes import RUN_VERSION, Second
 from fastproxy.loadtest.reports.files import CSV_HEADS, ReportError, csv, read_json, to_json, write_json
 from tests.loadtest.reports import samples
 
@@ -54,11 +54,17 @@ def test_the_csv_has_one_row_per_second_and_series() -> None:
     assert tuple(heads) == CSV_HEADS
     assert len(body) == sum(len(lane.tally.seconds) for lane in run.series)
     first = run.series[0].tally.seconds[0]
-    assert body[0][:5] == [run.series[0].name, str(first.at), str(first.done), "0", str(first.bytes_in)]
-    assert float(body[0][6]) == pytest.approx(percentile(first.latency, 0.99), abs=1)
+    assert body[0][:6] == [run.series[0].name, str(first.at), "1", str(first.done), "0", str(first.bytes_in)]
+    assert float(body[0][7]) == pytest.approx(percentile(first.latency, 0.99), abs=1)
 
 
 def test_a_second_without_replies_has_empty_cells() -> None:
     run = samples.plain()
     run.series[0].tally.seconds[0].latency = {}
     assert csv(run).splitlines()[1].endswith(",,,,,")
+
+
+def test_a_row_of_several_seconds_looked_like_one_in_the_csv() -> None:
+    run = samples.plain()
+    run.series[0].tally.seconds = [Second(3600, 14, 2, 100, width=2)]
+    assert csv(run).splitlines()[1] == "target,3600,2,14,2,100,,,,,"

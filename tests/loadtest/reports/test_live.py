@@ -146,6 +146,14 @@ def test_nothing_answered_is_shown_as_nothing() -> None:
     assert re.fullmatch(r"\d+\.\d s  0 requests/s  p50 –  p99 –  errors 3\n", stream.getvalue())
 
 
+def test_all_of_an_offered_rate_is_what_came_in_its_time() -> None:
+    """And a row of several seconds is nothing to the view: it reads counts and times of its own."""
+    stream = io.StringIO()
+    with LiveView("t", 0.0, stream=stream) as view:
+        view.update(Tally(done=150, drained=50, tokens_out=30, drained_tokens=10, wall=2_000_000))
+        assert (view._all.rate, view._all.tokens) == (50.0, 10.0)
+
+
 def test_what_is_new_in_a_histogram() -> None:
     assert newer({1: 5, 2: 3, 9: 1}, {1: 2, 2: 3}) == {1: 3, 9: 1}
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastproxy.loadtest.load.histogram import bucket_of, maximum, percentile, total
+from fastproxy.loadtest.load.seconds import joined
 from fastproxy.loadtest.load.shapes import Second, Series, Tally
 from fastproxy.loadtest.reports.columns import columns_note
 from fastproxy.loadtest.reports.panels import duration_axis, nines, panels
@@ -105,6 +106,26 @@ def test_an_hour_is_merged_into_columns_that_stay_rates() -> None:
     assert {y for _, y in points} == {7.0}
     assert columns_note(run) == "Each point over time stands for 15 seconds."
     assert columns_note(samples.plain()) == ""
+
+
+@pytest.mark.parametrize(("hours", "each"), [(1.5, 2), (3.0, 4)])
+def test_rows_of_several_seconds_were_drawn_as_doubled_rates(hours: float, each: int) -> None:
+    """With a warm-up of 3 s, so that the first row is short, and a last one that has only begun."""
+    length = int(hours * 3600) + 1
+    rows = joined((Second(at, 7, 1, 0, {bucket_of(1000): 7}) for at in range(3, length)), each)
+    run = seconds_of({}, length - 3)
+    run.plan["warm_s"] = 3.0
+    run.series[0].tally.seconds = rows
+    for key, height in (("throughput", 7.0), ("errors", 1.0)):
+        (points,) = chart(run, key).lines[0].pieces
+        assert len(points) <= 240
+        assert {y for _, y in points} == {height}
+        assert {slot.text.splitlines()[1] for slot in chart(run, key).slots} == {f"{key_text(key)}: {height:.2f}"}
+    assert "seconds" in columns_note(run)
+
+
+def key_text(key: str) -> str:
+    return "requests per second" if key == "throughput" else "errors per second"
 
 
 @pytest.mark.parametrize(

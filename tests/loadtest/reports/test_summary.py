@@ -94,3 +94,12 @@ def test_markdown_shows_hostile_text_and_runs_none_of_it() -> None:
 )
 def test_a_plan_in_words(plan: dict[str, object], text: str) -> None:
     assert plan_text(plan) == text
+
+
+def test_what_came_behind_the_measured_time_is_told_apart() -> None:
+    run = samples.plain()
+    tally = run.series[0].tally
+    tally.done, tally.drained, tally.wall, tally.drain = 1_500, 500, 10_000_000, 2_500_000
+    lines = summary(run).splitlines()
+    at = next(place for place, line in enumerate(lines) if "1,000 right in 10.0 s, 100 per second" in line)
+    assert lines[at + 1].strip() == "500 more in the 2.5 s behind it"
