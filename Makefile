@@ -11,7 +11,7 @@ TESTS ?= tests
 FLAGS ?=
 PEERS := nginx wrk haproxy caddy nodejs npm
 
-.PHONY: run install dev test test-313 check format bench bench-quick bench-gate bench-micro soak constraints docker docker-lint clean
+.PHONY: run install dev test test-313 check format bench bench-quick bench-gate bench-generator bench-micro soak constraints docker docker-lint clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
@@ -21,7 +21,7 @@ install: $(VENV)/.installed
 dev: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev
-	@.ci/packages chromium strace
+	@.ci/packages chromium strace wrk nodejs npm
 	$(RUN)/pytest -q -n 2 $(TESTS) $(FLAGS)
 
 # the other supported Python, where it is present
@@ -56,6 +56,11 @@ bench-gate: $(VENV)/.installed-dev
 # single functions against bench/micro/baseline.json; FLAGS=--save writes it
 bench-micro: $(VENV)/.installed-dev
 	$(RUN)/python -m bench.micro_baseline $(FLAGS)
+
+# what the load generator itself costs, beside wrk
+bench-generator: $(VENV)/.installed-dev
+	@.ci/packages nginx wrk
+	$(RUN)/python -m bench.generator $(FLAGS)
 
 soak: $(VENV)/.installed-dev
 	@.ci/packages nginx wrk

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from bench import load, processes, streams
+from bench import load, processes, streams, traffic
 from bench.peers.peer import Job
 
 if TYPE_CHECKING:
@@ -109,6 +109,23 @@ CASES = (
     Case("sse_20", "unified entry, SSE, 20 streams × 50/s", Kind.EVENTS, unified=True, streams=20, events_per_s=50),
     Case("sse_1000", f"{_EDGE_SSE} 1,000 streams × 20/s", Kind.EVENTS, streams=1000, events_per_s=20),
     Case("sse_10000", f"{_EDGE_SSE} 10,000 streams × 2/s", Kind.EVENTS, streams=10_000, events_per_s=2),
+    Case(
+        "translated_1k",
+        "unified entry, Anthropic Messages to chat, 1 KB",
+        Kind.REQUESTS,
+        body="message",
+        unified=True,
+        must=2.5,
+        quick=Quick.PAIR,
+        gate=True,
+    ),
+    Case(
+        "sse_translated",
+        f"unified entry, chat events to Anthropic's, {STREAMS} streams × 100/s",
+        Kind.EVENTS,
+        body="message",
+        unified=True,
+    ),
     Case("alone", "edge route, one connection", Kind.ALONE),
     Case("idle", f"edge route, {IDLE_STREAMS} idle streams", Kind.IDLE, streams=IDLE_STREAMS, must=1.0),
     Case("memory", "unified entry, memory idle, loaded, after", Kind.MEMORY, unified=True),
@@ -120,7 +137,8 @@ def lane(case: Case, target: Target, scripts: Scripts, seconds: float) -> Lane |
     """Put the case's load on a target for `seconds` and return what it showed."""
     if case.kind in {Kind.EVENTS, Kind.IDLE}:
         count = case.open_streams(processes.open_files())
-        return streams.measure(target, count, *((0.5, "idle") if case.kind is Kind.IDLE else (seconds, "busy")))
+        kind, length = ("idle", 0.5) if case.kind is Kind.IDLE else ("busy", seconds)
+        return streams.measure(target, count, length, kind, traffic.path_of(case.body))
     connections = 1 if case.kind is Kind.ALONE else case.connections
     # wrk speaks TLS on its own side only when the proxy under test does, never to the stand-in behind it
     scheme = "https" if case.client_tls and target.name != "direct" else "http"

@@ -71,14 +71,14 @@ class Scripts:
         if known not in self._written:
             path = self._folder / f"{body}-{len(self._written)}.lua"
             closing = (("Connection", "close"),) if close else ()
-            write_script(path, traffic.bodies()[body], (*fields, *closing))
+            write_script(path, traffic.bodies()[body], (*fields, *closing), traffic.path_of(body))
             self._written[known] = path
         return self._written[known]
 
 
-def write_script(path: Path, body: bytes, more: Fields = ()) -> None:
+def write_script(path: Path, body: bytes, more: Fields = (), target: str = traffic.PATH) -> None:
     fields = "".join(f"{name}: {value}\r\n" for name, value in (*traffic.client_fields(len(body)), *more))
-    before = f"POST {traffic.PATH} HTTP/1.1\r\n{fields}".encode()
+    before = f"POST {target} HTTP/1.1\r\n{fields}".encode()
     count = min(REQUESTS, SCRIPT_BYTES // len(body))
     path.write_text(_SCRIPT % (_lua(before), _lua(b"\r\n" + body), count), encoding="ascii")
 

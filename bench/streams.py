@@ -1,4 +1,4 @@
-"""The reader of many event streams: `python -m bench.streams PORT STREAMS SECONDS busy|idle [FIELDS]`.
+"""The reader of many event streams: `python -m bench.streams PORT STREAMS SECONDS busy|idle [FIELDS [PATH]]`.
 
 Opens the streams, prints `begin` once every one of them has had an event, reads for SECONDS, prints `end` and a JSON
 line with the events and the delay between sending and reading (every eighth event is timed). While it reads, one more
@@ -117,15 +117,16 @@ class FirstToken(asyncio.Protocol):
             asyncio.get_running_loop().call_later(PAUSE_S, self._ask)
 
 
-def request_for(user: str, fields: list[list[str]]) -> bytes:
-    body = traffic.stream_body(user)
+def request_for(user: str, fields: list[list[str]], path: str = traffic.PATH) -> bytes:
+    body = traffic.stream_body(user, path)
     lines = "".join(f"{name}: {value}\r\n" for name, value in [*traffic.client_fields(len(body)), *fields])
-    return f"POST {traffic.PATH} HTTP/1.1\r\n{lines}\r\n".encode() + body
+    return f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + body
 
 
-async def read(port: int, streams: int, seconds: float, kind: str, fields: list[list[str]]) -> dict[str, Any]:
+async def read(port: int, streams: int, seconds: float, requests: tuple[bytes, bytes | None]) -> dict[str, Any]:
+    """`requests`: for the streams, and for the client that asks again and again."""
     loop = asyncio.get_running_loop()
-    request, once = request_for(kind, fields), request_for("once", fields)
+    request, once = requests
     tally = Tally()
     for first in range(0, streams, OPEN_TOGETHER):
         batch = range(first, min(first + OPEN_TOGETHER, streams))
@@ -135,7 +136,7 @@ async def read(port: int, streams: int, seconds: float, kind: str, fields: list[
         await asyncio.sleep(0.01)
     await _until_open(tally, streams)
     gc.freeze()
-    if kind == "busy":
+    if once is not None:
         await loop.create_connection(lambda: FirstToken(once, tally), "127.0.0.1", port)
     await asyncio.sleep(SETTLE_S)
     tally.delays.clear()
@@ -163,10 +164,10 @@ async def _until_open(tally: Tally, streams: int) -> None:
         await asyncio.sleep(0.02)
 
 
-def measure(target: Target, streams: int, seconds: float, kind: str = "busy") -> StreamLane:
+def measure(target: Target, streams: int, seconds: float, kind: str = "busy", path: str = traffic.PATH) -> StreamLane:
     """Read streams through the target and return what it showed. Raises: RunFailed when the streams did not open."""
     arguments = [sys.executable, "-m", "bench.streams", str(target.port), str(streams), str(seconds), kind]
-    command = processes.pinned([*arguments, json.dumps(target.fields)], processes.LOAD_CPU)
+    command = processes.pinned([*arguments, json.dumps(target.fields), path], processes.LOAD_CPU)
     reader = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert reader.stdout is not None
     assert reader.stderr is not None
@@ -195,8 +196,14 @@ def measure(target: Target, streams: int, seconds: float, kind: str = "busy") ->
     )
 
 
-if __name__ == "__main__":
-    port, streams, seconds, kind = sys.argv[1:5]
-    more = json.loads(sys.argv[5]) if len(sys.argv) > 5 else []
+def _main(arguments: list[str]) -> None:
+    port, streams, seconds, kind, fields, path = [*arguments, *("[]", traffic.PATH)[len(arguments) - 4 :]]
+    more = json.loads(fields)
+    once = request_for("once", more, path) if kind == "busy" else None
     processes.open_files()
-    print(json.dumps(uvloop.run(read(int(port), int(streams), float(seconds), kind, more))))
+    told = uvloop.run(read(int(port), int(streams), float(seconds), (request_for(kind, more, path), once)))
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])

@@ -12,6 +12,7 @@ import json
 CLIENT_KEY = "sk-bench-client-0123456789abcdef0123456789abcdef"
 UPSTREAM_KEY = "sk-bench-upstream-fedcba9876543210fedcba9876543210"
 PATH = "/v1/chat/completions"
+MESSAGES_PATH = "/v1/messages"
 SHORT_BYTES = 910
 LONG_BYTES = 40_647
 HUGE_BYTES = 400_000
@@ -40,6 +41,12 @@ def huge_body() -> bytes:
     return _body(_turns(700), HUGE_BYTES)
 
 
+def message_body() -> bytes:
+    """As short_body, from a client that speaks Anthropic's Messages."""
+    request: dict[str, object] = {"model": "gpt-5", "max_tokens": 256, "system": "You answer briefly."}
+    return _filled(request, [], SHORT_BYTES)
+
+
 def _turns(count: int) -> list[dict[str, str]]:
     turns: list[dict[str, str]] = []
     for number in range(count):
@@ -52,7 +59,12 @@ def bodies() -> dict[str, bytes]:
     """All request bodies by name; `spaced` is the long one as Python's json.dumps writes it when not told otherwise."""
     long = long_body()
     spaced = json.dumps(json.loads(long)).encode()
-    return {"short": short_body(), "long": long, "spaced": spaced, "huge": huge_body()}
+    return {"short": short_body(), "long": long, "spaced": spaced, "huge": huge_body(), "message": message_body()}
+
+
+def path_of(body: str) -> str:
+    """Where a body of `bodies()` is sent to."""
+    return MESSAGES_PATH if body == "message" else PATH
 
 
 def probe_body() -> bytes:
@@ -61,20 +73,18 @@ def probe_body() -> bytes:
     return encode({"model": "gpt-5", "user": "probe", **_PARAMETERS, "messages": [question]})
 
 
-def stream_body(user: str = "busy") -> bytes:
+def stream_body(user: str = "busy", path: str = PATH) -> bytes:
     """`user` is how the stand-in is told what kind of stream: busy, idle (one event, then silence) or once."""
-    request = {
-        "model": "gpt-5",
-        "stream": True,
-        "user": user,
-        "messages": [{"role": "user", "content": _QUESTION}],
-    }
-    return encode(request)
+    who = {"user": user} if path == PATH else {"max_tokens": 256, "metadata": {"user_id": user}}
+    return encode({"model": "gpt-5", "stream": True, **who, "messages": [{"role": "user", "content": _QUESTION}]})
 
 
 def _body(messages: list[dict[str, str]], size: int) -> bytes:
     """A request of exactly `size` bytes; the last message is filled up with words."""
-    request: dict[str, object] = {"model": "gpt-5", **_PARAMETERS}
+    return _filled({"model": "gpt-5", **_PARAMETERS}, messages, size)
+
+
+def _filled(request: dict[str, object], messages: list[dict[str, str]], size: int) -> bytes:
     while True:
         last = {"role": "user", "content": ""}
         request["messages"] = [*messages, last]
@@ -152,11 +162,11 @@ STREAM_HEAD = (
 )
 
 # in the text, so that a gateway that writes events anew keeps it, and one that stops streams of equal chunks does not
-SENT_AT = b'"content":" sent at '
+SENT_AT = b'" sent at '
 _EVENT = (
     b'data: {"id":"chatcmpl-BenchBenchBenchBenchBench00","object":"chat.completion.chunk","created":1790000000,'
     b'"model":"gpt-5-2026-08-07","service_tier":"default","system_fingerprint":"fp_0123456789",'
-    b'"choices":[{"index":0,"delta":{' + SENT_AT + b'%020d"},"logprobs":null,"finish_reason":null}]}\n\n'
+    b'"choices":[{"index":0,"delta":{"content":' + SENT_AT + b'%020d"},"logprobs":null,"finish_reason":null}]}\n\n'
 )
 EVENT_BYTES = len(_EVENT % 0)
 
@@ -166,4 +176,5 @@ def event(sent_ns: int) -> bytes:
     return b"%x\r\n%b\r\n" % (EVENT_BYTES, _EVENT % sent_ns)
 
 
-STREAM_END = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+_FINISH = b'data: {"id":"chatcmpl-Bench","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+STREAM_END = b"%x\r\n%b\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n" % (len(_FINISH), _FINISH)

@@ -28,8 +28,8 @@ SMALL_BYTES = 600  # all that is to be looked into is smaller, what is measured 
 BUFFER = bytearray(262_144)
 VIEW = memoryview(BUFFER)
 STREAM = re.compile(rb'"stream":\s*true')
-IDLE = re.compile(rb'"user":\s*"idle"')
-ONCE = re.compile(rb'"user":\s*"once"')
+IDLE = re.compile(rb'"user(?:_id)?":\s*"idle"')
+ONCE = re.compile(rb'"user(?:_id)?":\s*"once"')
 PROBE = re.compile(rb'"user":\s*"probe"')
 KEY = re.compile(rb"\r\nauthorization: ?([^\r]*)", re.IGNORECASE)
 

@@ -91,6 +91,7 @@ def test_every_bar_of_the_project_has_its_case() -> None:
         "unified_40k": (1.5, 1.25),
         "unified_40k_spaced": (1.5, None),
         "tls_1k": (1.1, None),
+        "translated_1k": (2.5, None),
         "sse": (1.2, None),
         "idle": (1.0, None),
     }
