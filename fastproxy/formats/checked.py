@@ -7,7 +7,10 @@ expected a string". A boolean is never taken for a number.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+import contextlib
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import orjson
 
@@ -17,15 +20,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_SURROGATE: Final = re.compile(rb"\\u[dD][89abAB-F]")
+
+
 def load(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body is. Raises: FormatError."""
+    """The JSON object that a body is; half of a surrogate pair in it becomes a "?". Raises: FormatError."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise FormatError(f"the body is not valid JSON: {error}") from None
+        value = _repaired(body, error)
     if not isinstance(value, dict):
         raise FormatError(f"the body is {seen(value)}: expected an object")
     return value
+
+
+def _repaired(body: bytes, error: orjson.JSONDecodeError) -> Any:
+    """Texts cut in the middle of an emoji are frequent, and every vendor takes them."""
+    if _SURROGATE.search(body):
+        with contextlib.suppress(ValueError, RecursionError):
+            return orjson.loads(json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace"))
+    raise FormatError(f"the body is not valid JSON: {error}") from None
 
 
 def text(holder: Mapping[str, Any], name: str, path: str = "") -> str | None:

@@ -6,6 +6,7 @@
     edge (and anything else)                one line of plain text
 
 Pure. `kind` is errors.GatewayError.kind; a kind that has no word of its own in a format takes the word of its status.
+The gateway sends `status_for(wire_format, status)`, because each vendor has its own number for "overloaded".
 Sources: the SDKs' error types (openai 3.54, anthropic 2.12, google-genai 3.4) and the vendors' error pages.
 """
 
@@ -18,6 +19,7 @@ import msgspec
 JSON: Final = b"application/json"
 TEXT: Final = b"text/plain; charset=utf-8"
 _OPENAI: Final = frozenset(("openai-chat", "openai-responses", "openai"))
+_TELLS_OVERLOAD: Final = _OPENAI | {"gemini"}  # with 503
 
 # status → (type, code)
 _OPENAI_WORDS: Final[dict[int, tuple[str, str | None]]] = {
@@ -38,9 +40,20 @@ _OPENAI_WORDS: Final[dict[int, tuple[str, str | None]]] = {
     529: ("server_error", "overloaded"),
 }
 _OPENAI_CODES: Final = {
+    "context_length_exceeded": "context_length_exceeded",
     "model_not_found": "model_not_found",
     "out_of_budget": "insufficient_quota",
+    "previous_response_not_found": "previous_response_not_found",
+    "upstream_auth": "upstream_auth",
+    "upstream_quota": "insufficient_quota",
     "upstream_truncated": "upstream_truncated",
+}
+_OPENAI_TYPES: Final = {"upstream_quota": "insufficient_quota"}  # those that do not follow from the status
+
+# Clients that shorten their history look for these words, whatever else an upstream's text says.
+_TOO_LONG: Final = {
+    "anthropic": "prompt is too long",
+    "gemini": "The input token count exceeds the maximum number of tokens allowed",
 }
 
 _ANTHROPIC_WORDS: Final = {
@@ -78,8 +91,16 @@ _GEMINI_WORDS: Final = {
 _encode = msgspec.json.Encoder().encode
 
 
+def status_for(wire_format: str, status: int) -> int:
+    """The status line for a client of `wire_format`: 529 is Anthropic's word for 503, and nobody else's."""
+    if wire_format == "anthropic":
+        return 529 if status == 503 else status
+    return 503 if status == 529 and wire_format in _TELLS_OVERLOAD else status
+
+
 def write_error(wire_format: str, status: int, kind: str, message: str, request_id: str) -> tuple[bytes, bytes]:
     """Content type and body of an error reply."""
+    status, message = status_for(wire_format, status), _worded(wire_format, kind, message)
     if wire_format in _OPENAI:
         return JSON, _encode({"error": _openai(status, kind, message)})
     if wire_format == "anthropic":
@@ -94,6 +115,7 @@ def stream_error(wire_format: str, status: int, kind: str, message: str, request
 
     The blank line in front ends an event that the upstream left half written, so that ours is read as one of its own.
     """
+    status, message = status_for(wire_format, status), _worded(wire_format, kind, message)
     if wire_format == "anthropic":
         return b"\n\nevent: error\ndata: " + _encode(_anthropic(status, message, request_id)) + b"\n\n"
     if wire_format == "gemini":
@@ -108,10 +130,17 @@ def stream_error(wire_format: str, status: int, kind: str, message: str, request
     return b"\n\ndata: " + _encode({"error": error}) + b"\n\n"
 
 
+def array_error(status: int, kind: str, message: str, request_id: str) -> bytes:
+    """As `stream_error` for a Gemini client without alt=sse: one more element of its array, which then ends."""
+    status = status_for("gemini", status)
+    return b",\r\n" + _encode({"error": _gemini(status, kind, _worded("gemini", kind, message), request_id)}) + b"]"
+
+
 def _openai(status: int, kind: str, message: str) -> dict[str, str | None]:
     word, code = _OPENAI_WORDS.get(status) or (
         ("invalid_request_error", None) if status < 500 else ("server_error", None)
     )
+    word = _OPENAI_TYPES.get(kind, word)
     return {"message": message, "type": word, "param": _field(message), "code": _OPENAI_CODES.get(kind, code)}
 
 
@@ -127,6 +156,11 @@ def _gemini(status: int, kind: str, message: str, request_id: str) -> dict[str, 
         {"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": request_id},
     ]
     return {"code": status, "message": message, "status": word, "details": details}
+
+
+def _worded(wire_format: str, kind: str, message: str) -> str:
+    lead = _TOO_LONG.get(wire_format) if kind == "context_length_exceeded" else None
+    return message if lead is None or lead in message else f"{lead}: {message}"
 
 
 def _field(message: str) -> str | None:

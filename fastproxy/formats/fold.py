@@ -14,7 +14,6 @@ from fastproxy.formats.events import (
     End,
     Event,
     Foreign,
-    InChoice,
     Logprobs,
     Media,
     RefusalDelta,
@@ -30,6 +29,7 @@ from fastproxy.formats.events import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from fastproxy.formats.chat import Citation
     from fastproxy.formats.usage_fields import Usage
 
 
@@ -38,11 +38,13 @@ def fold(events: Iterable[Event]) -> Reply:
     begin, usage = Begin(), None
     choices: dict[int, _Folding] = {}
     for event in events:
-        if isinstance(event, InChoice):
-            folding = choices.get(event.choice)
+        take = _TAKE.get(type(event))
+        if take is not None:
+            choice: int = event.choice  # type: ignore[attr-defined]  # the table holds what belongs to a choice
+            folding = choices.get(choice)
             if folding is None:
-                folding = choices[event.choice] = _Folding()
-            folding.take(event)
+                folding = choices[choice] = _Folding()
+            take(folding, event)
         elif isinstance(event, Begin):
             begin = event
             usage = event.usage if event.usage is not None else usage
@@ -64,7 +66,7 @@ class _Block:
     def __init__(self, part: Part) -> None:
         self.part = part
         self.pieces: list[str] = []
-        self.citations: list[object] = []
+        self.citations: list[Citation] = []
         self.summary_part = 0
 
 
@@ -76,13 +78,10 @@ class _Folding:
     def __init__(self) -> None:
         self._blocks: dict[int, _Block] = {}
         self._logprobs: list[dict[str, object]] = []
-        self._end = End("other")
-
-    def take(self, event: InChoice) -> None:
-        _TAKE[type(event)](self, event)
+        self._end = _CUT
 
     def _text(self, event: TextDelta) -> None:
-        block = self._block(event.block, Text(""))
+        block = self._block(event.block, _TEXT)
         block.pieces.append(event.text)
         if event.signature is not None:
             block.part = replace(block.part, signature=event.signature)
@@ -91,18 +90,18 @@ class _Folding:
         self._block(event.block, ToolCall(event.id, event.name, "", event.custom, event.signature))
 
     def _tool(self, event: ToolDelta) -> None:
-        self._block(event.block, ToolCall("", "", "")).pieces.append(event.arguments)
+        self._block(event.block, _CALL).pieces.append(event.arguments)
 
     def _sign(self, event: ThinkingSignature) -> None:
-        block = self._block(event.block, Thinking(""))
+        block = self._block(event.block, _THINKING)
         said = {"signature": event.signature, "issuer": event.issuer, "redacted": event.redacted, "id": event.id}
         block.part = replace(block.part, **said)
 
     def _refuse(self, event: RefusalDelta) -> None:
-        self._block(event.block, Refusal("")).pieces.append(event.text)
+        self._block(event.block, _REFUSAL).pieces.append(event.text)
 
     def _cite(self, event: Cited) -> None:
-        self._block(event.block, Text("")).citations.append(event.citation)
+        self._block(event.block, _TEXT).citations.append(event.citation)
 
     def _whole(self, event: Media | Foreign) -> None:
         self._block(event.block, event.part)
@@ -114,7 +113,7 @@ class _Folding:
         self._end = event
 
     def _think(self, event: ThinkingDelta) -> None:
-        block = self._block(event.block, Thinking(""))
+        block = self._block(event.block, _THINKING)
         if event.part != block.summary_part and block.pieces:
             block.pieces.append("\n\n")  # paragraphs of a summary
         block.summary_part = event.part
@@ -133,17 +132,24 @@ class _Folding:
 
 
 def _whole(block: _Block) -> Part:
+    """The part with its text. Made anew: 0.2 us, `replace` takes 0.6."""
     part, text = block.part, "".join(block.pieces)
-    if isinstance(part, ToolCall):
-        return replace(part, arguments=text)
     if isinstance(part, Text):
-        return replace(part, text=text, citations=tuple(block.citations))
-    if isinstance(part, Thinking | Refusal):
-        return replace(part, text=text)
-    return part
+        return Text(text, part.signature, tuple(block.citations))
+    if isinstance(part, ToolCall):
+        return ToolCall(part.id, part.name, text, part.custom, part.signature)
+    if isinstance(part, Thinking):
+        return Thinking(text, part.signature, part.issuer, part.redacted, part.id)
+    return Refusal(text) if isinstance(part, Refusal) else part
 
 
-_TAKE: Final[dict[type[InChoice], Callable[[Any, Any], None]]] = {
+# What a block begins with; its text comes at the end.
+_TEXT: Final = Text("")
+_THINKING: Final = Thinking("")
+_CALL: Final = ToolCall("", "", "")
+_REFUSAL: Final = Refusal("")
+_CUT: Final = End("other")
+_TAKE: Final[dict[type[Event], Callable[[Any, Any], None]]] = {
     TextDelta: _Folding._text,
     ThinkingDelta: _Folding._think,
     ThinkingSignature: _Folding._sign,

@@ -24,6 +24,8 @@ _POST: Final = {
     "embeddings": ("openai", "body"),
     "moderations": ("openai", "body?"),
     "rerank": ("openai", "body"),
+    "v2/rerank": ("openai", "body"),  # Cohere's second version, as the next
+    "v2/embed": ("openai", "body"),
     "decisions": ("openai", "body"),
     "images/generations": ("openai", "body?"),
     "images/edits": ("openai", "form"),

@@ -45,9 +45,10 @@ _BEFORE: Final = re.compile(rb",[ \t\n\r]*+$")
 class SameModel:
     """The model that one client's last request asked for, and how its body showed it."""
 
-    __slots__ = ("_ending", "_model", "_opening")
+    __slots__ = ("_ending", "_model", "_opening", "model")
 
     def __init__(self, model: str) -> None:
+        self.model = model
         self._model = json_string(model)
         self._opening = b""
         self._ending = b""
@@ -62,6 +63,14 @@ class SameModel:
         if len(body) >= QUICK_BYTES:
             self._learn(body)
         return True
+
+    def surely_asked_by(self, body: bytes) -> bool:
+        """As `asked_by` for a body that has not been read yet: False says nothing."""
+        return self.learnt and self.asked_at(id(body) + _CONTENT, body, 0)
+
+    def learn(self, body: bytes) -> None:
+        """Remember how `body` shows its model, which somebody has read whole."""
+        self._learn(body)
 
     @property
     def learnt(self) -> bool:

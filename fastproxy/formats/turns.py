@@ -8,6 +8,7 @@ called_names(turns)     call id → name of the tool, for formats whose results 
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
@@ -67,26 +68,46 @@ class Answered(NamedTuple):
 def answered(turns: Sequence[Turn]) -> Answered:
     """Tool results directly behind the assistant's turn that called, one turn of role tool, in the calls' order.
 
-    Expects merged turns. What else stood in the results' turns (a user's text) follows them. Calls of the last turn
-    are not missing an answer: the client may be about to send it.
+    Expects merged turns. A result answers the last call with its id before it, because some vendors use an id again.
+    What else stood in the results' turns (a user's text) follows them. Calls of the last turn are not missing an
+    answer: the client may be about to send it.
     """
-    results = {part.call_id: part for turn in turns for part in turn.parts if isinstance(part, ToolResult)}
+    results, orphans = _matched(turns)
     made: list[Turn] = []
-    used: set[str] = set()
     missing: list[ToolCall] = []
     for place, turn in enumerate(turns):
         rest = tuple(part for part in turn.parts if not isinstance(part, ToolResult))
         if rest or not turn.parts:
             made.append(turn if len(rest) == len(turn.parts) else Turn(turn.role, rest, turn.name))
-        calls = [part for part in turn.parts if isinstance(part, ToolCall)]
-        found = [results[call.id] for call in calls if call.id in results and call.id not in used]
-        used |= {part.call_id for part in found}
+        calls = [(nth, part) for nth, part in enumerate(turn.parts) if isinstance(part, ToolCall)]
+        found = [results[place, nth] for nth, _ in calls if (place, nth) in results]
         if place < len(turns) - 1:
-            missing += [call for call in calls if call.id not in results]
+            missing += [call for nth, call in calls if (place, nth) not in results]
         if found:
             made.append(Turn("tool", tuple(found)))
-    orphans = tuple(part for key, part in results.items() if key not in used)
-    return Answered(tuple(made), orphans, tuple(missing))
+    return Answered(tuple(made), tuple(orphans), tuple(missing))
+
+
+def _matched(turns: Sequence[Turn]) -> tuple[dict[tuple[int, int], ToolResult], list[ToolResult]]:
+    """Results by the place of their call (turn, part), and those without one."""
+    results: dict[tuple[int, int], ToolResult] = {}
+    orphans: list[ToolResult] = []
+    waiting: dict[str, deque[tuple[int, int]]] = {}
+    for place, turn in enumerate(turns):
+        for nth, part in enumerate(turn.parts):
+            if isinstance(part, ToolCall):
+                before = waiting.get(part.id)
+                if before and before[0][0] == place:  # twice in one turn
+                    before.append((place, nth))
+                else:
+                    waiting[part.id] = deque(((place, nth),))
+            elif isinstance(part, ToolResult):
+                called = waiting.get(part.call_id)
+                if called:
+                    results[called.popleft()] = part
+                else:
+                    orphans.append(part)
+    return results, orphans
 
 
 def called_names(turns: Iterable[Turn]) -> dict[str, str]:

@@ -43,6 +43,13 @@ HEAD_BYTES: Final = 4_096
 END_BYTES: Final = 2_048  # of a whole body, searched for its counts before it is read from the beginning
 # Responses events hold the whole response, interaction events the interaction
 _EVENT_DEPTHS: Final = {"openai-responses": (2,), "gemini": (1, 2)}
+# What the end of a whole stream cannot be without.
+_END_MARKS: Final = {
+    "openai-chat": re.compile(rb'\[DONE\]|"finish_reason":\s*"|"error":'),
+    "openai-responses": re.compile(rb'response\.(?:completed|incomplete|failed|cancelled)|event: ?error|"error":\s*\{'),
+    "anthropic": re.compile(rb"message_stop|event: ?error"),
+    "gemini": re.compile(rb'"finishReason"|"blockReason"|"error":|interaction\.(?:completed|status_update)'),
+}
 _CANDIDATES: Final = 32  # so that a tail made of `"usage":{` costs 1 ms, not 50
 
 Counts = OpenAIUsage | AnthropicUsage | GeminiUsage | InteractionUsage
@@ -126,6 +133,14 @@ class StreamUsage:
             if not self._head:
                 self._head = bytes(tail[:HEAD_BYTES])
             del tail[:-TAIL_BYTES]
+
+    def has_ended(self) -> bool:
+        """Whether the last events hold the word with which a stream of this format ends, or an error. No SDK notices a
+        missing one; True where the end cannot be told because the last event alone fills what is kept."""
+        mark = _END_MARKS.get(self._format)
+        if mark is None or mark.search(self._tail) is not None:
+            return True
+        return bool(self._head) and b"\ndata:" not in self._tail
 
     def finish(self) -> Usage | None:
         """What the stream said of its cost so far."""

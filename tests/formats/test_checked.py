@@ -54,6 +54,24 @@ def test_a_body_that_is_no_object_is_refused(body: bytes, text: str) -> None:
         checked.load(body)
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'{"a": "x\\ud83d"}', "x?"),
+        (b'{"a": "\\udE00y"}', "?y"),
+        (b'{"a": "\\ud83d\\ude00"}', "\U0001f600"),
+        (b'{"a": "\\u0000"}', "\0"),
+    ],
+)
+def test_half_a_pair_is_replaced_and_a_whole_one_is_not(body: bytes, text: str) -> None:
+    assert checked.load(body) == {"a": text}
+
+
+def test_a_body_with_half_a_pair_must_still_be_json() -> None:
+    with pytest.raises(FormatError, match="not valid JSON"):
+        checked.load(b'{"a": "\\ud83d", }')
+
+
 def test_what_is_missing_is_said() -> None:
     with pytest.raises(FormatError, match="field 'messages' is missing: expected an array"):
         checked.needed(None, "messages", "an array")

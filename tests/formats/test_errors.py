@@ -12,7 +12,7 @@ from openai._streaming import SSEDecoder
 from openai.types.responses import ResponseErrorEvent
 from openai.types.shared import ErrorObject
 
-from fastproxy.formats.errors import stream_error, write_error
+from fastproxy.formats.errors import status_for, stream_error, write_error
 
 OPENAI = ("openai-chat", "openai-responses", "openai")
 # status, kind, OpenAI type, OpenAI code, Anthropic type, Gemini status
@@ -29,11 +29,15 @@ TABLE = [
     (414, "too_large", "invalid_request_error", None, "invalid_request_error", "INVALID_ARGUMENT"),
     (429, "limited", "rate_limit_error", "rate_limit_exceeded", "rate_limit_error", "RESOURCE_EXHAUSTED"),
     (429, "out_of_budget", "rate_limit_error", "insufficient_quota", "rate_limit_error", "RESOURCE_EXHAUSTED"),
+    (429, "upstream_quota", "insufficient_quota", "insufficient_quota", "rate_limit_error", "RESOURCE_EXHAUSTED"),
+    (429, "upstream_limited", "rate_limit_error", "rate_limit_exceeded", "rate_limit_error", "RESOURCE_EXHAUSTED"),
     (431, "too_large", "invalid_request_error", None, "invalid_request_error", "INVALID_ARGUMENT"),
     (500, "internal", "server_error", None, "api_error", "INTERNAL"),
     (501, "no_route", "invalid_request_error", "not_implemented", "api_error", "UNIMPLEMENTED"),
+    (502, "upstream_auth", "server_error", "upstream_auth", "api_error", "UNAVAILABLE"),
     (502, "upstream_failed", "server_error", "upstream_failed", "api_error", "UNAVAILABLE"),
     (503, "overloaded", "server_error", "overloaded", "overloaded_error", "UNAVAILABLE"),
+    (503, "upstream_overloaded", "server_error", "overloaded", "overloaded_error", "UNAVAILABLE"),
     (504, "upstream_timeout", "server_error", "upstream_timeout", "timeout_error", "DEADLINE_EXCEEDED"),
     (529, "overloaded", "server_error", "overloaded", "overloaded_error", "UNAVAILABLE"),
 ]
@@ -56,7 +60,49 @@ def test_every_status_has_its_words(  # noqa: PLR0913 - one row of the table
     seen = body_of("anthropic", status, kind)
     assert seen == {"type": "error", "error": {"type": anthropic, "message": MESSAGE}, "request_id": "req_1"}
     error = body_of("gemini", status, kind)["error"]
-    assert (error["code"], error["status"], error["message"]) == (status, gemini, MESSAGE)
+    assert (error["code"], error["status"], error["message"]) == (status_for("gemini", status), gemini, MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("wire_format", "status", "sent"),
+    [
+        ("anthropic", 503, 529),
+        ("anthropic", 529, 529),
+        ("anthropic", 502, 502),
+        ("openai-chat", 529, 503),
+        ("openai-responses", 529, 503),
+        ("openai", 529, 503),
+        ("gemini", 529, 503),
+        ("gemini", 503, 503),
+        ("openai-chat", 429, 429),
+        ("edge", 529, 529),
+        ("edge", 503, 503),
+    ],
+)
+def test_case_166_overload_has_each_vendors_number(wire_format: str, status: int, sent: int) -> None:
+    assert status_for(wire_format, status) == sent
+
+
+@pytest.mark.parametrize(
+    ("wire_format", "words"),
+    [
+        ("anthropic", "prompt is too long"),
+        ("gemini", "The input token count exceeds the maximum number of tokens allowed"),
+    ],
+)
+def test_case_173_a_long_prompt_is_said_in_the_words_that_clients_look_for(wire_format: str, words: str) -> None:
+    text = "this model's maximum context length is 8192 tokens"
+    for said in (text, f"{words}: {text}"):
+        error = body_of(wire_format, 400, "context_length_exceeded", said)["error"]
+        assert error["message"] == f"{words}: {text}"
+        assert f"{words}: {text}".encode() in stream_error(wire_format, 400, "context_length_exceeded", said, "req_1")
+    assert body_of(wire_format, 400, "bad_request", text)["error"]["message"] == text
+
+
+@pytest.mark.parametrize("wire_format", OPENAI)
+def test_case_173_openai_clients_look_for_a_code(wire_format: str) -> None:
+    error = body_of(wire_format, 400, "context_length_exceeded", "prompt is too long")["error"]
+    assert (error["type"], error["code"]) == ("invalid_request_error", "context_length_exceeded")
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 429, 500, 503, 504, 529])

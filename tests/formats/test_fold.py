@@ -59,7 +59,7 @@ def test_deltas_become_parts(events: list[Event], parts: tuple[object, ...]) -> 
 
 
 def test_the_frame_of_a_reply() -> None:
-    words = ({"token": "a"},)
+    words: tuple[dict[str, object], ...] = ({"token": "a"},)
     reply = fold(
         [Begin("id", "m", 7, Usage(5)), TextDelta(0, "a", choice=1), TextDelta(0, "b"), Logprobs(words),
          End("stop_sequence", "END"), End("refusal", None, "why", choice=1), UsageReport(Usage(5, output=2)), DONE]

@@ -29,6 +29,8 @@ OPENAI_SHAPED = [
     ("POST", "audio/translations", "openai", "audio_translations", "form"),
     ("POST", "moderations", "openai", "moderations", "body"),
     ("POST", "rerank", "openai", "rerank", "body"),
+    ("POST", "v2/rerank", "openai", "v2_rerank", "body"),
+    ("POST", "v2/embed", "openai", "v2_embed", "body"),
     ("POST", "videos", "openai", "videos", "form"),
     ("GET", "videos", "openai", "videos", "none"),
     ("GET", "videos/video_1", "openai", "videos_id", "none"),

@@ -49,6 +49,32 @@ def test_results_stand_behind_their_calls_in_the_calls_order() -> None:
     assert (found.orphans, found.missing) == ((), ())
 
 
+def test_an_id_that_is_used_again_gets_its_own_result() -> None:
+    first, second = ToolResult("a", (Text("1"),)), ToolResult("a", (Text("2"),))
+    turns = [calls("a"), Turn("tool", (first,)), turn("user", "?"), calls("a", "b"), Turn("tool", (second,))]
+    found = answered([*turns, turn("user", "!")])
+    assert [each.parts for each in found.turns if each.role == "tool"] == [(first,), (second,)]
+    assert found.orphans == ()
+    assert [call.id for call in found.missing] == ["b"]
+
+
+def test_a_late_result_is_that_of_the_last_call_and_one_too_many_is_an_orphan() -> None:
+    late, more = ToolResult("a", (Text("1"),)), ToolResult("a", (Text("2"),))
+    early = calls("a")
+    found = answered([early, turn("user", "?"), calls("a"), Turn("tool", (late, more)), turn("user", "!")])
+    assert [each.parts for each in found.turns if each.role == "tool"] == [(late,)]
+    assert found.turns[3].parts == (late,)
+    assert found.orphans == (more,)
+    assert found.missing == early.parts
+
+
+def test_two_calls_of_one_turn_with_the_same_id_have_a_result_each() -> None:
+    first, second = ToolResult("a", (Text("1"),)), ToolResult("a", (Text("2"),))
+    found = answered([calls("a", "a"), Turn("tool", (first, second))])
+    assert found.turns[1].parts == (first, second)
+    assert (found.orphans, found.missing) == ((), ())
+
+
 def test_orphans_and_gaps_are_said_but_the_last_calls_may_still_be_answered() -> None:
     found = answered([calls("a"), turn("user", "?"), results("x"), calls("last")])
     assert found.turns == (calls("a"), turn("user", "?"), calls("last"))

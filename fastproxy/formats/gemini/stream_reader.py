@@ -1,0 +1,118 @@
+"""Gemini's replies → events: a whole reply is a stream of one chunk.
+
+candidates[]                    see candidate.py; why one ended is told at the end of the stream
+usageMetadata                   cumulative, in every chunk: the last one counts
+promptFeedback.blockReason      no candidates: the prompt was refused
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import orjson
+
+from fastproxy.formats.events import DONE, Begin, End, Event, Failure, UsageReport
+from fastproxy.formats.gemini.candidate import UNREADABLE, Candidate
+from fastproxy.formats.gemini.words import NAME
+from fastproxy.formats.read_error import read_error
+from fastproxy.formats.usage_fields import GeminiUsage
+
+if TYPE_CHECKING:
+    from fastproxy.formats.usage_fields import Usage
+
+
+class StreamReader:
+    """One stream. `feed` never raises: what cannot be read is a Failure."""
+
+    __slots__ = ("_begun", "_blocked", "_candidates", "_failed", "_id", "_usage")
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._failed = False
+        self._id = ""
+        self._usage: dict[str, Any] | None = None
+        self._blocked: End | None = None
+        self._candidates: dict[int, Candidate] = {}
+
+    def feed(self, event: str, data: bytes) -> list[Event]:
+        if self._failed or data == b"[DONE]":
+            return []
+        try:
+            return self.take(_loaded(data))
+        except UNREADABLE:
+            return self._fail(Failure(502, "upstream_failed", "the upstream sent an event that cannot be read"))
+
+    def take(self, chunk: Any) -> list[Event]:
+        """One chunk, as it was parsed. An array holds several."""
+        if isinstance(chunk, list):
+            return [event for each in chunk for event in self.take(each)]
+        error = chunk.get("error")
+        if error is not None:
+            return self._fail(read_failure(error))
+        events: list[Event] = []
+        if not self._begun:
+            self._begun = True
+            self._id = chunk.get("responseId") or ""
+            events.append(Begin(self._id, chunk.get("modelVersion") or ""))
+        usage = chunk.get("usageMetadata")
+        if usage is not None:
+            self._usage = usage
+        for said in chunk.get("candidates") or ():
+            index = said.get("index") or 0
+            candidate = self._candidates.get(index)
+            if candidate is None:
+                candidate = self._candidates[index] = Candidate(index, self._id)
+            candidate.take(said, events)
+        feedback = chunk.get("promptFeedback")
+        if feedback is not None and feedback.get("blockReason"):
+            told = feedback.get("blockReasonMessage") or f"the prompt was blocked: {feedback['blockReason']}"
+            self._blocked = End("content_filter", explanation=told)
+        return events
+
+    def _fail(self, failure: Failure) -> list[Event]:
+        self._failed = True
+        return [failure]
+
+    def end(self) -> list[Event]:
+        return self.finish(self._blocked)
+
+    def finish(self, unsaid: End | None) -> list[Event]:
+        """`unsaid` ends a choice of which the upstream did not say why it ended; without it such a reply was cut."""
+        if self._failed:
+            return []
+        events: list[Event] = []
+        ends = [candidate.close(events, self._blocked or unsaid) for candidate in self._candidates.values()]
+        if not self._candidates and (end := self._blocked or unsaid) is not None:
+            ends.append(end)
+            events.append(end)
+        if (usage := read_usage(self._usage)) is not None:
+            events.append(UsageReport(usage))
+        if ends and None not in ends:
+            events.append(DONE)
+        return events
+
+
+def _loaded(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        # half a surrogate pair: Python's reader takes it, and it becomes a question mark
+        loose = json.dumps(json.loads(data), ensure_ascii=False)
+        return orjson.loads(loose.encode("utf-8", "replace"))
+
+
+def read_usage(said: Any) -> Usage | None:
+    if not isinstance(said, dict):
+        return None
+    try:
+        return msgspec.convert(said, GeminiUsage, strict=False).read()
+    except msgspec.ValidationError:
+        return None
+
+
+def read_failure(error: Any) -> Failure:
+    """An error object inside a reply of status 200, with the wait that its details ask for."""
+    said = read_error(NAME, 200, {}, orjson.dumps({"error": error}), now=0.0)
+    return Failure(said.status, said.kind, said.message, said.retry_after)

@@ -1,0 +1,308 @@
+"""A ChatRequest as a Chat Completions body.
+
+    a client of this format   its own body with the upstream's model; only what somebody replaced is written anew
+    any other                 every field from its word, what has no word here is noted
+
+Then what the upstream's model cannot do is taken back (`_obey`), and the fields that its vendor refuses go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import xxhash
+
+from fastproxy.formats.notes import Notes
+from fastproxy.formats.openai_chat.read_request import KEYS, read_request
+from fastproxy.formats.openai_chat.tools import write_choice, write_tools
+from fastproxy.formats.openai_chat.words import EFFORTS, FIELDS, NAME, SERVICE_TIERS, TAKES_TOP_K, effort_for
+from fastproxy.formats.openai_chat.write_messages import write_messages
+from fastproxy.formats.tool_names import ToolNames
+
+if TYPE_CHECKING:
+    from fastproxy.formats.chat import ChatRequest, Effort, Facts, OutputFormat, Reasoning, Target
+
+Json = dict[str, Any]
+MAX_STOP: Final = 4
+MAX_TOP_LOGPROBS: Final = 20
+MAX_LABEL_CHARS: Final = 64
+JSON_WORDS: Final = "Reply with one JSON object and nothing else."
+# Top-level fields that Responses share with us, by the same name and with the same meaning.
+_SHARED: Final = frozenset(("prompt_cache_options", "prompt_cache_retention", "moderation", "safety_identifier"))
+# written as they are
+_PLAIN: Final = {
+    "max_output": "max_completion_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "seed": "seed",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "logit_bias": "logit_bias",
+    "verbosity": "verbosity",
+    "count": "n",
+}
+
+
+def write_request(request: ChatRequest, target: Target, notes: Notes) -> tuple[Json, ToolNames]:
+    """The body for the upstream, and the renaming of tools to undo in its reply."""
+    if request.format == NAME:
+        names = ToolNames(())
+        body = _own_body(request, target, notes)
+    else:
+        names = ToolNames(_all_names(request))
+        body = _body(request, target, names, notes)
+    _obey(body, target, notes)
+    for field in target.drop_fields & body.keys():
+        # older upstreams know the limit by its first name only
+        if field == "max_completion_tokens" and "max_tokens" not in target.drop_fields:
+            body["max_tokens"] = body.pop(field)
+        else:
+            del body[field]
+            notes.drop(_HUB_NAME.get(field, field), "the upstream refuses it")
+    return body, names
+
+
+_HUB_NAME: Final = {key: field for field, keys in KEYS.items() for key in keys} | {
+    name: field for field, name in FIELDS.items()
+}
+
+
+def _all_names(request: ChatRequest) -> list[str]:
+    """Names of tools, also those that only the history knows."""
+    called = [getattr(part, "name", None) for turn in request.turns for part in turn.parts]
+    return [tool.name for tool in request.tools if tool.kind != "builtin"] + [name for name in called if name]
+
+
+def _own_body(request: ChatRequest, target: Target, notes: Notes) -> Json:
+    """The client's body; a field that was replaced since it was read is written from its word."""
+    body = {**request.body, "model": target.model}
+    if request.stream != bool(request.body.get("stream")):
+        body["stream"] = request.stream
+    was = read_request(body, stream=request.stream)
+    replaced = [field for field in KEYS if field != "model" and getattr(was, field) != getattr(request, field)]
+    if replaced:
+        own = Notes()
+        made = _body(request, target, ToolNames(()), own)
+        for note in own:
+            if note.what in replaced or not isinstance(note.what, str):
+                _NOTING[note.action](notes, note.what, note.why)
+        for key in (key for field in replaced for key in KEYS[field]):
+            body.pop(key, None)
+            if key in made:
+                body[key] = made[key]
+    return body
+
+
+_NOTING: Final = {"dropped": Notes.drop, "moved": Notes.move, "clamped": Notes.clamp, "changed": Notes.change}
+
+
+def _body(request: ChatRequest, target: Target, names: ToolNames, notes: Notes) -> Json:
+    body: Json = {"model": target.model, "messages": write_messages(request.turns, target, names, notes)}
+    if request.stream:
+        body["stream"] = True
+        # counted here whether or not the client wants to know
+        body["stream_options"] = {"include_usage": True}
+    _write_tools(body, request, target, names, notes)
+    _write_limits(body, request, target, notes)
+    if request.reasoning is not None:
+        effort = _effort(request.reasoning, target.facts, notes)
+        if effort is not None:
+            body["reasoning_effort"] = effort
+    if request.output is not None:
+        body["response_format"] = _response_format(request.output)
+    _write_labels(body, request, notes)
+    _write_housekeeping(body, request, notes)
+    if request.format != NAME:
+        _mention_json(body, notes)
+        _write_extra(body, request, notes)
+    return body
+
+
+def _write_tools(body: Json, request: ChatRequest, target: Target, names: ToolNames, notes: Notes) -> None:
+    tools = write_tools(request.tools, target, names, notes)
+    if tools:
+        body["tools"] = tools
+        if request.parallel_tools is not None:
+            body["parallel_tool_calls"] = request.parallel_tools
+    if request.tool_choice is not None:
+        choice = write_choice(request.tool_choice, tools, names, notes)
+        if choice is not None:
+            body["tool_choice"] = choice
+
+
+def _write_limits(body: Json, request: ChatRequest, target: Target, notes: Notes) -> None:
+    said = {key: getattr(request, field) for field, key in _PLAIN.items()}
+    body |= {key: value for key, value in said.items() if value is not None}
+    if request.top_k is not None:
+        if target.vendor in TAKES_TOP_K:
+            body["top_k"] = request.top_k
+        else:
+            notes.drop("top_k", "no such field in chat completions")
+    if request.stop:
+        body["stop"] = list(request.stop[:MAX_STOP])
+        if len(request.stop) > MAX_STOP:
+            notes.clamp("stop", f"the first {MAX_STOP} of {len(request.stop)}")
+    if request.top_logprobs is not None:
+        body["logprobs"] = True
+        if request.top_logprobs:
+            body["top_logprobs"] = min(request.top_logprobs, MAX_TOP_LOGPROBS)
+
+
+def _effort(reasoning: Reasoning, facts: Facts, notes: Notes) -> Effort | None:
+    """How hard to think; None leaves it to the model."""
+    if facts.thinking == "none":
+        if reasoning.effort != "none" and reasoning.budget != 0:
+            notes.drop("reasoning", "the model does not think")
+        return None
+    if reasoning.effort is not None:
+        return reasoning.effort
+    if reasoning.budget is None or reasoning.budget < 0:
+        if reasoning.adaptive:
+            notes.change("reasoning", "left to the model's own default")
+        return None
+    effort = effort_for(reasoning.budget, facts.efforts)
+    if effort != "none":
+        notes.change("reasoning", f"{effort} effort for a budget of {reasoning.budget} tokens")
+    return effort
+
+
+def _nearest(effort: str, facts: Facts) -> str | None:
+    """The effort itself or the nearest that the model takes, the higher of two; None when it cannot be told."""
+    takes = facts.efforts or EFFORTS
+    if not facts.can_stop_thinking:
+        takes = tuple(word for word in takes if word != "none")
+    if effort in takes or effort not in EFFORTS:
+        return effort
+    place = EFFORTS.index(effort)
+    return min(takes, key=lambda word: (abs(EFFORTS.index(word) - place), -EFFORTS.index(word)), default=None)
+
+
+def _response_format(output: OutputFormat) -> Json:
+    if output.original is not None and output.original.format == NAME:
+        value: Json = output.original.value
+        return value
+    if output.kind == "json_object" or output.schema is None:
+        return {"type": "json_object"}
+    name = output.name or "reply"  # which OpenAI demands, and demands to be like a tool's
+    said: Json = {"name": ToolNames((name,)).there(name), "schema": output.schema}
+    for field in ("description", "strict"):
+        if (value := getattr(output, field)) is not None:
+            said[field] = value
+    return {"type": "json_schema", "json_schema": said}
+
+
+def _mention_json(body: Json, notes: Notes) -> None:
+    """OpenAI refuses json_object unless some message speaks of JSON."""
+    if body.get("response_format") != {"type": "json_object"} or b"json" in orjson.dumps(body["messages"]).lower():
+        return
+    body["messages"] = [{"role": "system", "content": JSON_WORDS}, *body["messages"]]
+    notes.change("output", "an instruction to write JSON was added")
+
+
+def _write_labels(body: Json, request: ChatRequest, notes: Notes) -> None:
+    for field, key in (("user", "user"), ("cache_key", "prompt_cache_key")):
+        value = getattr(request, field)
+        if value is not None:
+            body[key] = _short(value)
+            if body[key] != value:
+                notes.change(field, f"over {MAX_LABEL_CHARS} characters: a hash of it")
+
+
+def _write_housekeeping(body: Json, request: ChatRequest, notes: Notes) -> None:
+    if request.service_tier is not None:
+        tier = SERVICE_TIERS.get(request.service_tier)
+        if tier is not None:
+            body["service_tier"] = tier
+        else:
+            notes.drop("service_tier", "no word for it")
+    if request.store:
+        body["store"] = True
+    if request.metadata is not None:
+        if request.store or request.format == NAME:
+            body["metadata"] = request.metadata
+        else:
+            notes.drop("metadata", "taken only together with store")
+    if request.previous is not None:
+        notes.drop("previous", "no conversation is kept")
+
+
+def _short(label: str) -> str:
+    """OpenAI refuses long labels, and Claude Code's user ids are long."""
+    if len(label) <= MAX_LABEL_CHARS:
+        return label
+    return xxhash.xxh3_128_hexdigest(label.encode("utf-8", "replace"))
+
+
+def _write_extra(body: Json, request: ChatRequest, notes: Notes) -> None:
+    for name, value in request.extra.items():
+        if name in _SHARED and request.format == "openai-responses":
+            body[name] = value
+        elif name == "stream_options" and isinstance(value, dict) and request.stream:
+            body["stream_options"] |= {key: value[key] for key in value.keys() & {"include_obfuscation"}}
+        else:
+            notes.drop(name, "only its own format has it")
+
+
+def _obey(body: Json, target: Target, notes: Notes) -> None:
+    """Take back what the upstream's model cannot do."""
+    facts = target.facts
+    refused = [] if facts.sampling else ["temperature", "top_p", "top_k"]
+    if not facts.both and body.get("temperature") is not None:
+        refused.append("top_p")
+    if not facts.stop:
+        refused.append("stop")
+    for field in refused:
+        if body.pop(field, None) is not None:
+            notes.drop(field, "the model refuses it")
+    if not facts.tools and body.pop("tools", None):
+        body.pop("tool_choice", None)
+        body.pop("parallel_tool_calls", None)
+        notes.drop("tools", "the model has no tools")
+    _obey_limit(body, facts, notes)
+    _obey_effort(body, facts, notes)
+    _obey_format(body, facts, notes)
+
+
+def _obey_limit(body: Json, facts: Facts, notes: Notes) -> None:
+    if facts.max_output is None:
+        return
+    for field in KEYS["max_output"]:
+        asked = body.get(field)
+        if asked is not None and asked > facts.max_output:
+            body[field] = facts.max_output
+            notes.clamp("max_output", f"the model writes at most {facts.max_output} tokens")
+
+
+def _obey_effort(body: Json, facts: Facts, notes: Notes) -> None:
+    effort = body.get("reasoning_effort")
+    if not isinstance(effort, str):
+        return
+    nearest = _nearest(effort, facts)
+    if facts.thinking == "none" or nearest is None:
+        del body["reasoning_effort"]
+        if effort != "none":
+            notes.drop("reasoning", "the model does not think")
+    elif nearest != effort:
+        body["reasoning_effort"] = nearest
+        notes.clamp("reasoning", f"{nearest} instead of {effort}")
+
+
+def _obey_format(body: Json, facts: Facts, notes: Notes) -> None:
+    """Where a schema cannot be enforced, the model is asked for it in words."""
+    asked = body.get("response_format")
+    if not isinstance(asked, dict) or asked.get("type") not in ("json_schema", "json_object"):
+        return
+    with_tools = bool(body.get("tools")) and not facts.json_with_tools
+    if not with_tools and (facts.json_schema or asked["type"] == "json_object"):
+        return
+    words = JSON_WORDS
+    if asked["type"] == "json_schema":
+        schema = asked["json_schema"].get("schema")
+        words += f" It must fit this JSON schema: {orjson.dumps(schema).decode()}"
+    body["messages"] = [{"role": "system", "content": words}, *body["messages"]]
+    notes.change("output", "asked for in words")
+    if with_tools:
+        del body["response_format"]
+    else:
+        body["response_format"] = {"type": "json_object"}
