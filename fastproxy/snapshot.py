@@ -40,6 +40,7 @@ class KeySpec(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ("*",)
     subnets: tuple[str, ...] = ()
     expires: float = 0.0
+    lossy: str = "report"
 
 
 class RouteSpec(msgspec.Struct, frozen=True):
@@ -72,6 +73,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     routes: tuple[RouteSpec, ...] = ()
     provider_bases: Mapping[str, str] = {}
     passthrough: str = "client-keys"  # off | client-keys | require-key
+    fetch_urls: bool = True  # files that requests name by URL, for upstreams that need their bytes
     open_to_all: bool = False  # no client key is asked for: loopback or demo without keys
     tls: tuple[tuple[str, str] | None, ...] = ()  # certificate and key file of each listen address
     access_log: str = "off"

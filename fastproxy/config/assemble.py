@@ -61,6 +61,7 @@ _DEFAULTS: Mapping[str, object] = {
     "plugins": {},
     "mcp": {},
     "demo": False,
+    "fetch_urls": True,
     "pin": False,
 }
 

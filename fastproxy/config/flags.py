@@ -47,6 +47,7 @@ FLAGS: Mapping[str, Flag] = {
     "passthrough": Flag("MODE", "/{provider}/…: off, client-keys or require-key (client-keys on loopback only)"),
     "tls_cert": Flag("FILE", "certificate chain (PEM) for the listening addresses"),
     "tls_key": Flag("FILE", "private key (PEM) of the certificate"),
+    "fetch_urls": Flag("YES|NO", "fetch files that requests name by url for vendors that take bytes only (yes)"),
     "pin": Flag("", "pin each worker to one CPU"),
 }
 

@@ -36,7 +36,18 @@ SECRET_NAME: Final = (
 _QUERY_SECRET = re.compile(rf"([?&;][^=&;]*{SECRET_NAME}[^=&;]*)=[^&;#]*", re.IGNORECASE)
 _SOUNDS_SECRET = re.compile(r"auth|cookie|credential|key|pass|secret|signature|token", re.IGNORECASE)
 _SIZES = frozenset({"max_body", "max_head", "max_target", "max_buffer"})
-_SCALARS = ("workers", "state_dir", "database", "redis", "passthrough", "access_log", "access_log_file", "demo", "pin")
+_SCALARS = (
+    "workers",
+    "state_dir",
+    "database",
+    "redis",
+    "passthrough",
+    "access_log",
+    "access_log_file",
+    "demo",
+    "fetch_urls",
+    "pin",
+)
 _CAPS = ("rpm", "tpm", "concurrency", "budget")
 
 

@@ -86,6 +86,7 @@ SCALARS: Fields = {
     "access_log": scalar(values.choice(*ACCESS_LOGS), booleans=True),
     "access_log_file": _TEXT,
     "demo": _FLAG,
+    "fetch_urls": _FLAG,
     "pin": _FLAG,
 }
 
@@ -159,6 +160,7 @@ _KEY: Fields = {
     "subnets": some(scalar(values.parse_subnet)),
     "quota": _MONEY,
     "expires": scalar(values.parse_expires, expected="a date"),
+    "lossy": scalar(values.choice("report", "strict", "silent")),
     **_CAPS,
 }
 

@@ -205,6 +205,7 @@ class Key:
     tpm: int | None = None
     concurrency: int | None = None
     budget: Budget | None = None
+    lossy: str = "report"  # what a translation that loses something does: report, strict (400), silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,5 +251,6 @@ class Settings:
     plugins: Mapping[str, object] = field(repr=False)
     mcp: Mapping[str, object] = field(repr=False)
     demo: bool
+    fetch_urls: bool  # files that requests name by URL, for upstreams that need their bytes
     pin: bool
     origins: Mapping[str, str] = field(repr=False)  # dotted setting → Place.origin; what is absent is a default

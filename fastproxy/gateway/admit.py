@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fastproxy.errors import BadRequest, Denied
 from fastproxy.formats.peek import peek
+from fastproxy.formats.same_model import QUICK_BYTES, SameModel
 from fastproxy.gateway.table import PROVIDER, UNIFIED
 
 if TYPE_CHECKING:
@@ -26,11 +27,10 @@ def admit(exchange: Exchange) -> None:
         return
     if operation is None:
         return
-    if exchange.entry is UNIFIED:
-        if reads_model(exchange):
-            _read_model(exchange, operation)
-    elif operation.path_model:
+    if operation.path_model:
         exchange.model = operation.path_model
+    elif exchange.entry is UNIFIED and reads_model(exchange):
+        _read_model(exchange, operation)
     _check_model(exchange)
 
 
@@ -40,6 +40,8 @@ def reads_model(exchange: Exchange) -> bool:
     Reading it from a 40 KB prompt takes 15 us, as long as everything else together, so nothing is read for nothing.
     """
     key, operation = exchange.key, exchange.operation
+    if operation is not None and operation.model == "path":
+        return False  # it is known without
     if key is not None and key.models is not None:
         return True
     return exchange.world.log is not None or (
@@ -48,10 +50,18 @@ def reads_model(exchange: Exchange) -> bool:
 
 
 def _read_model(exchange: Exchange, operation: Operation) -> None:
-    found = peek(bytes(exchange.body))
+    body, inbound = bytes(exchange.body), exchange.inbound
+    last = inbound.memory
+    if len(body) >= QUICK_BYTES and isinstance(last, SameModel) and last.surely_asked_by(body):
+        exchange.model = last.model
+        return
+    found = peek(body)
     if found.model is None and operation.needs_model:
         raise BadRequest("field 'model' is missing: expected the name of a model")
     exchange.model = found.model or ""
+    if found.model and len(body) >= QUICK_BYTES:
+        inbound.memory = same = SameModel(found.model)
+        same.learn(body)
 
 
 def _check_model(exchange: Exchange) -> None:

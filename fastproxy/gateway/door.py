@@ -123,7 +123,7 @@ def _enter_gateway(world: World, inbound: Inbound, head: RequestHead, body: byte
     operation = operations.find(head.method, head.target)
     entry: Entry = LOCAL
     if operation is not None:
-        entry = UNIFIED if _has_json_body(head, operation) else UNIFIED_STREAM
+        entry = UNIFIED if _is_read(world.table, head, operation) else UNIFIED_STREAM
         if operation.name == "models":
             operation = _whose_models(head, operation)
     elif not local.is_local(head.target) and passthrough.provider_of(head.target):
@@ -144,8 +144,10 @@ def _whose_models(head: RequestHead, operation: operations.Operation) -> operati
     return operation if operation.format == "gemini" else operations.in_dialect(operation, dialect)
 
 
-def _has_json_body(head: RequestHead, operation: operations.Operation) -> bool:
-    if operation.model != "body" or head.length == 0:
+def _is_read(table: Table, head: RequestHead, operation: operations.Operation) -> bool:
+    """Whether the body is JSON that a station needs: for its model, or because it may have to be translated."""
+    wanted = operation.model == "body" or (operation.action and operation.format in table.translated)
+    if not wanted or head.length == 0:
         return False
     kind = head.get(b"content-type")
     return kind is None or kind.lower().startswith(b"application/json") or b"json" in kind.lower()

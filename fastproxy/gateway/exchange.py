@@ -12,7 +12,7 @@ from time import perf_counter_ns
 from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from fastproxy.errors import Limited
+from fastproxy.errors import Limited, UpstreamFailed
 from fastproxy.wire.chunked import LAST_CHUNK
 from fastproxy.wire.outbound import Outbound
 from fastproxy.wire.pump import Pump
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Coroutine, Generator
 
-    from fastproxy.errors import GatewayError, UpstreamFailed
+    from fastproxy.errors import GatewayError
     from fastproxy.formats.operations import Operation
     from fastproxy.formats.usage_fields import Usage
+    from fastproxy.gateway.one_shot import OneShot
     from fastproxy.gateway.table import Attempt, Entry, Key, Table
+    from fastproxy.gateway.translate import Translation
     from fastproxy.gateway.watch import Meter
     from fastproxy.gateway.world import World
     from fastproxy.wire.inbound import Inbound
@@ -81,6 +83,7 @@ class _Rare:
     meter: Meter | None = None
     first_byte = 0  # when the reply's first body byte came, as perf_counter_ns
     held_bytes = 0  # of the body, counted in the worker's bound
+    translation: Translation | OneShot | None = None  # of a request whose channel speaks another format
     tunnelled = False  # the client asked for a WebSocket
     waited_for: asyncio.Future[Any] | None = None
     upload_pump: Pump | None = None
@@ -305,13 +308,16 @@ class Exchange(_Rare):
     def reply_end(self) -> None:
         self.upstream_done = True
         self._count_payload()
+        if self.meter is not None and not self.meter.has_ended():
+            self.fail(UpstreamFailed("the upstream's stream ended before its end", kind="upstream_truncated"))
+            return
         if self.download is AS_CHUNKS:
             self.inbound.transport.write(LAST_CHUNK)
         self.wake()
 
     def _count_payload(self) -> None:
         """Whole chunks do not pass through `reply_piece`; their reader has counted all of them."""
-        if self.outbound is not None:
+        if self.outbound is not None and self.translation is None:
             self.bytes_out = max(self.bytes_out, self.outbound.payload_bytes)
 
     def reply_failed(self, error: UpstreamFailed) -> None:
@@ -353,6 +359,8 @@ class Exchange(_Rare):
         return self.request_id
 
     def is_stream(self) -> bool:
+        if self.translation is not None and self.attempt is not None and self.attempt.bridges:
+            return self.translation.is_stream
         kind = self.reply.get(b"content-type") if self.reply is not None else None
         return kind is not None and kind.startswith(b"text/event-stream")
 

@@ -53,7 +53,7 @@ def lay(exchange: Exchange) -> None:
     reading = head.reading
     if attempt is None or reading is None or reading.drop is not attempt.drop or not head.keep_alive:
         return
-    if exchange.attempts_made != 1:
+    if exchange.attempts_made != 1 or attempt.bridges:
         return  # the first choice was not to be had; it may be again
     if head.method == b"HEAD" or attempt.rename or head.connection.listed or not _NEVER.isdisjoint(head.shape.index):
         return
@@ -135,6 +135,8 @@ class Lane:
             return self._take_new(data)
         values, start = groups[1::2], match.end()
         digits = values[stencil.length_at] if stencil.length_at >= 0 else b"0"
+        if digits != b"%d" % (len(data) - start):
+            return False  # before a model is looked for in half a body
         if self._model is not None and not self._model.asked_by(data, start):
             return False
         outbound = self._set_off(data, len(data) - start, start, digits)
@@ -176,6 +178,8 @@ class Lane:
             return False
         start = match.end()
         digits = groups[reading.length_at] if reading.length_at >= 0 else b"0"
+        if digits != b"%d" % (len(data) - start):
+            return False  # before a model is looked for in half a body
         if self._model is not None and not self._model.asked_by(data, start):
             return False
         outbound = self._set_off(data, len(data) - start, start, digits)
@@ -317,7 +321,7 @@ class Lane:
         usage = None
         if self._metered and status < 300 and self.operation is not None:
             usage = self._read_usage(body)
-            count_usage(world, self.operation, usage)
+            count_usage(world, self.operation.format, usage)
         if self.world.log is not None:
             self._log(status, duration, body, usage)
         self._kept = b""  # a connection that waits must not hold a prompt

@@ -52,7 +52,7 @@ def answer(exchange: Exchange) -> None:
     """Write the reply. Raises: NoRoute, BadRequest (405)."""
     head = exchange.head
     if head.method == b"OPTIONS":
-        _write(exchange, 204, b"", b"", b"allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
+        write(exchange, 204, b"", b"", b"allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
         return
     found = _ANSWERS.get(exchange.target.partition(b"?")[0])
     if found is None:
@@ -62,9 +62,9 @@ def answer(exchange: Exchange) -> None:
         raise BadRequest(f"method {head.method.decode('ascii')} is not served here, GET is", status=405)
     kind, body, lines = found
     if exchange.inbound.front.draining and exchange.target.startswith(b"/health"):
-        _write(exchange, 503, kind, b"draining\n", lines)
+        write(exchange, 503, kind, b"draining\n", lines)
         return
-    _write(exchange, 200 if body else 204, kind, body, lines)
+    write(exchange, 200 if body else 204, kind, body, lines)
 
 
 def _refuse_method(exchange: Exchange) -> None:
@@ -77,7 +77,8 @@ def _refuse_method(exchange: Exchange) -> None:
     raise BadRequest(text, status=405, kind="bad_request")
 
 
-def _write(exchange: Exchange, status: int, kind: bytes, body: bytes, lines: bytes) -> None:
+def write(exchange: Exchange, status: int, kind: bytes, body: bytes, lines: bytes = b"") -> None:
+    """A whole reply of ours."""
     inbound = exchange.inbound
     exchange.status = status
     parts = [STATUS_LINES[status], exchange.world.date_line, lines]

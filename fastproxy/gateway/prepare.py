@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 def prepare(exchange: Exchange, attempt: Attempt) -> bytes:
     """The whole upstream head. May replace `exchange.body` when the model has another name there."""
+    if exchange.translation is not None:
+        exchange.body = exchange.translation.client_body  # another attempt has put its own there
     head, inbound = exchange.head, exchange.inbound
     shape = head.shape
     if attempt.rename:

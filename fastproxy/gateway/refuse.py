@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fastproxy.formats.errors import stream_error, write_error
+from fastproxy.formats.errors import array_error, status_for, stream_error, write_error
 from fastproxy.gateway.exchange import Download, Exchange
+from fastproxy.gateway.translate import wants_array
 from fastproxy.shared import rows
 from fastproxy.wire.reply_head import STATUS_LINES
 
@@ -27,11 +28,11 @@ def refuse(exchange: Exchange, error: GatewayError) -> None:
     if exchange.status:
         _cut(exchange, error)
         return
-    exchange.status = error.status
     inbound = exchange.inbound
     if not inbound.body_complete or inbound.front.draining:
         inbound.keep_alive = False
     wire_format = exchange.operation.format if exchange.operation is not None else "edge"
+    exchange.status = status_for(wire_format, error.status)
     reply = error_reply(error, wire_format, exchange.name(), exchange.world.date_line, closing=not inbound.keep_alive)
     if exchange.head.method == b"HEAD":
         reply = reply[: reply.find(b"\r\n\r\n") + 4]
@@ -45,15 +46,15 @@ def _cut(exchange: Exchange, error: GatewayError) -> None:
     """
     inbound, reply = exchange.inbound, exchange.reply
     inbound.keep_alive = False
-    kind = reply.get(b"content-type") if reply is not None else None
     if exchange.download is Download.CHUNKED:
-        if exchange.operation is not None and kind is not None and kind.startswith(b"text/event-stream"):
-            event = stream_error(
-                exchange.operation.format, error.status, error.kind, error.message, exchange.name().decode()
-            )
+        if exchange.operation is not None and exchange.is_stream():
+            told = (error.status, error.kind, error.message, exchange.name().decode())
+            event = stream_error(exchange.operation.format, *told)
+            if exchange.translation is not None and wants_array(exchange.operation):
+                event = array_error(*told)
             inbound.transport.write(b"%x\r\n%b\r\n" % (len(event), event))
         inbound.cut()
-    elif reply is not None and reply.framing.value == "length":
+    elif reply is not None and reply.framing.value == "length" and exchange.translation is None:
         inbound.cut()
     else:
         inbound.abort()  # without framing, a mere close would look like the end
@@ -61,9 +62,10 @@ def _cut(exchange: Exchange, error: GatewayError) -> None:
 
 def error_reply(error: GatewayError, wire_format: str, request_id: bytes, date_line: bytes, *, closing: bool) -> bytes:
     """A whole reply, head and body, for `error` in `wire_format` ("edge" is plain text)."""
+    status = status_for(wire_format, error.status)
     kind, body = write_error(wire_format, error.status, error.kind, error.message, request_id.decode())
     parts = [
-        STATUS_LINES[error.status],
+        STATUS_LINES[status],
         date_line,
         b"content-type: %b\r\ncontent-length: %d\r\n" % (kind, len(body)),
         b"x-request-id: %b\r\nrequest-id: %b\r\n" % (request_id, request_id),

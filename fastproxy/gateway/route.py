@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastproxy.errors import NoRoute
-from fastproxy.gateway import passthrough
+from fastproxy.gateway import one_shot, passthrough
 from fastproxy.gateway.identify import without_query_key
 from fastproxy.gateway.table import EDGE, PROVIDER, Attempt, Channel
+from fastproxy.gateway.translate import is_chat
+from fastproxy.providers.homes import OWN_MODELS_ONLY, home_of
 
 if TYPE_CHECKING:
+    from fastproxy.formats.operations import Operation
     from fastproxy.gateway.exchange import Exchange
 
 
@@ -26,29 +29,61 @@ def route(exchange: Exchange) -> tuple[Attempt, ...]:
 def _channels(exchange: Exchange) -> tuple[Attempt, ...]:
     operation = exchange.operation
     assert operation is not None
-    wire_format = operation.format
     exchange.target = without_query_key(operation.upstream_path)
+    able = _able(exchange.table.channels, operation)
     wanted = exchange.head.get(b"x-model-provider")
-    speaking = exchange.table.channels_for(wire_format)
     if wanted is not None:
-        speaking = [channel for channel in speaking if _is_wanted(channel, wanted.decode("latin-1").lower())]
-    if not speaking:
-        who = (
-            f"channel or provider '{wanted.decode('latin-1')[:100]}'" if wanted is not None else "a configured channel"
-        )
-        raise NoRoute(f"no {who} speaks {wire_format}; translation is not part of this version", status=501)
-    serving = _serving(speaking, exchange.model)
+        name = wanted.decode("latin-1").lower()
+        able = {channel: attempt for channel, attempt in able.items() if _is_wanted(channel, name)}
+    if not able:
+        raise NoRoute(_nobody(wanted, operation), status=501)
+    serving = _serving(able, exchange.model)
     if not serving:
         raise NoRoute(f"model '{exchange.model[:100]}' has no channel", kind="model_not_found")
-    return tuple(channel.attempts[wire_format] for channel in serving)
+    return tuple(able[channel] for channel in serving)
 
 
-def _serving(channels: list[Channel], model: str) -> list[Channel]:
-    """Those that name the model before those that take any."""
-    if not model:
-        return channels
-    naming = [channel for channel in channels if channel.models is not None and model in channel.models]
-    return naming + [channel for channel in channels if channel.models is None]
+def _able(channels: list[Channel], operation: Operation) -> dict[Channel, Attempt]:
+    """Those that speak the client's format, or that it can be translated for; and how each is spoken to."""
+    find = _attempt_for_chat if is_chat(operation) else _attempt_as_it_is
+    if one_shot.is_one_shot(operation):
+        find = one_shot.attempt_for
+    return {channel: attempt for channel in channels if (attempt := find(channel, operation)) is not None}
+
+
+def _attempt_for_chat(channel: Channel, operation: Operation) -> Attempt | None:
+    return channel.attempt_for(operation.format)
+
+
+def _attempt_as_it_is(channel: Channel, operation: Operation) -> Attempt | None:
+    return channel.attempts.get(operation.format)
+
+
+def _nobody(wanted: bytes | None, operation: Operation) -> str:
+    who = f"channel or provider '{wanted.decode('latin-1')[:100]}'" if wanted is not None else "a configured channel"
+    if is_chat(operation) or one_shot.is_one_shot(operation):
+        return f"no {who} speaks {operation.format} or a format that it can be translated to"
+    return f"no {who} speaks {operation.format}, and '{operation.name}' is not translated"
+
+
+def _serving(able: dict[Channel, Attempt], model: str) -> list[Channel]:
+    """Those that name the model, then those that take any: the vendor of the model first, then who speaks the format.
+
+    A channel of another vendor that would need a translation is asked only when there is nobody else, and not if it is
+    known to serve its own models alone.
+    """
+    naming = [channel for channel in able if channel.models is not None and model in channel.models]
+    others = [channel for channel in able if channel.models is None or not model]
+    home = home_of(model)
+    at_home = [channel for channel in others if home and channel.provider == home]
+    native = [channel for channel in others if not able[channel].bridges and channel not in at_home]
+    served = [*_native_first(naming, able), *_native_first(at_home, able), *native]
+    return served or [channel for channel in others if not model or channel.provider not in OWN_MODELS_ONLY]
+
+
+def _native_first(channels: list[Channel], able: dict[Channel, Attempt]) -> list[Channel]:
+    """Among equals in priority, who needs no translation."""
+    return sorted(channels, key=lambda channel: (-channel.priority, able[channel].bridges))
 
 
 def _is_wanted(channel: Channel, name: str) -> bool:

@@ -2,6 +2,8 @@
 
 accept → identify → admit → route → ┌ prepare → send ┐ → relay → settle
                                     └  next attempt  ┘
+
+Two ways to move a reply: the received bytes as they are (relay), or events in another format (deliver).
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING
 from fastproxy.errors import GatewayError
 from fastproxy.gateway.accept import collect_body
 from fastproxy.gateway.admit import admit
+from fastproxy.gateway.answers import answer_known
+from fastproxy.gateway.deliver import deliver
 from fastproxy.gateway.exchange import ClientGone, Exchange
 from fastproxy.gateway.identify import identify
 from fastproxy.gateway.local import answer
@@ -22,6 +26,7 @@ from fastproxy.gateway.route import route
 from fastproxy.gateway.send import send
 from fastproxy.gateway.settle import settle
 from fastproxy.gateway.table import EDGE, LOCAL
+from fastproxy.gateway.translate import translate
 
 if TYPE_CHECKING:
     from fastproxy.wire.outbound import Outbound
@@ -59,10 +64,14 @@ async def _forward(exchange: Exchange, sent: Outbound | None) -> None:
         if exchange.entry.reads_body:
             await collect_body(exchange)
         admit(exchange)
+        if answer_known(exchange):
+            return
     attempts = route(exchange) if sent is None else exchange.choices
     for attempt in attempts:  # a retry is the next item, not a loop back
-        request = prepare(exchange, attempt)
+        request = await translate(exchange, attempt) if attempt.bridges else prepare(exchange, attempt)
         if await send(exchange, attempt, request, last=attempt is attempts[-1], sent=sent):
             break
-    if not relay_at_once(exchange):
+    if exchange.translation is not None and exchange.the_attempt().bridges:
+        await deliver(exchange, exchange.translation)
+    elif not relay_at_once(exchange):
         await relay(exchange)

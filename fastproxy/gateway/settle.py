@@ -12,7 +12,6 @@ from fastproxy.shared import rows
 
 if TYPE_CHECKING:
     from fastproxy.errors import GatewayError
-    from fastproxy.formats.operations import Operation
     from fastproxy.formats.usage_fields import Usage
     from fastproxy.gateway.exchange import Exchange
     from fastproxy.gateway.world import World
@@ -45,7 +44,7 @@ def _close_books(exchange: Exchange) -> None:
         world.counts[rows.ERRORS_BY + error_row(exchange.error_kind)] += 1
     if exchange.meter is not None and exchange.operation is not None:
         exchange.usage = exchange.meter.finish()  # also of a reply that broke off: what it reported was used
-        count_usage(world, exchange.operation, exchange.usage)
+        count_usage(world, exchange.the_attempt().format or exchange.operation.format, exchange.usage)
     if world.log is not None:
         world.log(make_record(exchange, duration))
     if inbound.lane is None and exchange.head.reading is not None and not exchange.error_kind:
@@ -64,13 +63,13 @@ def count(counts: list[int], row: int, status: int, duration: int, sizes: tuple[
     counts[_BYTES_OUT] += sizes[1]
 
 
-def count_usage(world: World, operation: Operation, usage: Usage | None) -> None:
+def count_usage(world: World, wire_format: str, usage: Usage | None) -> None:
     """Tokens by the format that reported them; a reply without is counted as unread."""
     counts = world.counts
     if usage is None:
         counts[rows.USAGE_UNREAD] += 1
         return
-    first = _FORMATS[operation.format]
+    first = _FORMATS[wire_format]
     counts[first] += usage.input
     counts[first + 3] += usage.output
     if usage.cache_read or usage.cache_write:
@@ -95,7 +94,7 @@ def make_record(exchange: Exchange, duration: int) -> Record:
         attempt.channel if attempt is not None else "",
         attempt.provider if attempt is not None else "",
         wire_format,
-        wire_format,
+        attempt.format if attempt is not None and wire_format else wire_format,
         operation.name if operation is not None else "",
         exchange.is_stream(),
         exchange.status,

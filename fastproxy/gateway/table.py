@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import cycle
+from time import time
 from typing import TYPE_CHECKING, Final
 
+from fastproxy.formats.chat import CHAT_FORMATS
 from fastproxy.providers.passthrough import HIDDEN_FROM_PROVIDERS
 from fastproxy.shared import rows
 from fastproxy.wire.fields import same_drop
@@ -59,20 +61,24 @@ class Key:
     models: frozenset[str] | None
     subnets: tuple[IPv4Network | IPv6Network, ...]
     expires: float
+    lossy: str = "report"  # what a translation that loses something does: report | strict | silent
 
 
 class Attempt:
     """One try at one upstream. What every request to it shares is ready as bytes.
 
     `drop` are the names of the client's that stop here; `fixed` the lines that follow the request line; `prefix` stands
-    before the path.
+    before the path. `format` is what the upstream speaks, "" for any HTTP; `bridges` says that the client speaks
+    another, so that the request is translated (translate.py, deliver.py).
     """
 
-    __slots__ = ("auth", "channel", "drop", "fixed", "forwarded", "pool", "prefix", "preserves_host",
-                 "provider", "rename", "replies", "reply_drop", "reply_lines", "via")  # fmt: skip
+    __slots__ = ("auth", "bridges", "channel", "drop", "fixed", "format", "forwarded", "pool", "prefix",
+                 "preserves_host", "provider", "rename", "replies", "reply_drop", "reply_lines", "via")  # fmt: skip
 
     def __init__(self, pool: Pool, *, channel: str, provider: str, prefix: str) -> None:
         self.pool = pool
+        self.format = ""
+        self.bridges = False
         self.channel = channel
         self.provider = provider
         self.prefix = prefix.encode()
@@ -129,11 +135,26 @@ def _host_matches(wanted: bytes, host: bytes) -> bool:
 
 
 class Channel:
-    """A compiled channel: the attempt it makes and the models it serves (None: any)."""
+    """A compiled channel: the attempts it makes and the models it serves (None: any).
 
-    __slots__ = ("attempts", "formats", "models", "name", "priority", "provider", "renames", "weight")
+    `bridges` are the attempts, by format, for clients that are translated for; `bridge` is the one for clients of a
+    chat format that it does not speak, None if it speaks none.
+    """
 
-    def __init__(self, spec: ChannelSpec, attempts: Mapping[str, Attempt]) -> None:
+    __slots__ = (
+        "attempts",
+        "bridge",
+        "bridges",
+        "formats",
+        "models",
+        "name",
+        "priority",
+        "provider",
+        "renames",
+        "weight",
+    )
+
+    def __init__(self, spec: ChannelSpec, attempts: Mapping[str, Attempt], bridges: Mapping[str, Attempt]) -> None:
         self.name = spec.name
         self.provider = spec.provider
         self.formats = frozenset(spec.formats)
@@ -142,25 +163,32 @@ class Channel:
         self.priority = spec.priority
         self.weight = spec.weight
         self.attempts = attempts  # by format: the credential is sent in another way
+        self.bridges = bridges
+        self.bridge = next((bridges[name] for name in _BRIDGES if name in bridges), None)
+
+    def attempt_for(self, wire_format: str) -> Attempt | None:
+        """The attempt for a chat client of this format: in its own, or translated."""
+        return self.attempts.get(wire_format) or self.bridge
 
 
 class Table:
     """One configuration, ready for use."""
 
-    __slots__ = ("catch_all", "channels", "decided_by_model", "keys", "passthrough_attempts", "routes",
-                 "snapshot", "via")  # fmt: skip
+    __slots__ = ("catch_all", "channels", "created", "decided_by_model", "keys", "listed_models",
+                 "passthrough_attempts", "routes", "snapshot", "translated", "via")  # fmt: skip
 
     def __init__(self, snapshot: Snapshot, pools: Pools) -> None:
         self.snapshot = snapshot
+        self.created = int(time())
         self.via = b"1.1 " + snapshot.pseudonym.encode()
         self.keys = {spec.digest: _key(spec) for spec in snapshot.keys}
         self.routes = _routes(snapshot, pools, self.via)
         self.catch_all = self.routes[0] if len(self.routes) == 1 and _takes_all(self.routes[0]) else None
         self.channels = _channels(snapshot, pools, self.via)
+        self.decided_by_model = _decided_by_model(self.channels)
+        self.translated = _translated(self.channels)
+        self.listed_models = _listed_models(self.channels)
         self.passthrough_attempts: dict[tuple[Origin, str], Attempt] = {}
-        # Formats for which it matters which model is asked for. For the others the body is not looked into.
-        choosy = [channel for channel in self.channels if channel.models is not None or channel.renames]
-        self.decided_by_model = frozenset(name for channel in choosy for name in channel.formats)
 
     def auth_of(self, provider: str) -> Callable[[], bytes] | None:
         """The credential's line of the provider's first channel."""
@@ -172,13 +200,40 @@ class Table:
         return [channel for channel in self.channels if wire_format in channel.formats]
 
 
+def _decided_by_model(channels: Sequence[Channel]) -> frozenset[str]:
+    """Formats for which it matters which model is asked for. For the others the body is not looked into."""
+    choosy = [channel for channel in channels if channel.models is not None or channel.renames]
+    decided = {name for channel in choosy for name in channel.formats}
+    bridging = [channel for channel in channels if channel.bridge is not None]
+    if len({channel.provider for channel in bridging}) > 1 or any(channel.bridge for channel in choosy):
+        decided |= {*CHAT_FORMATS, "openai"}
+    return frozenset(decided)
+
+
+def _translated(channels: Sequence[Channel]) -> frozenset[str]:
+    """Chat formats whose clients may be sent to a channel that does not speak theirs, be it for embeddings only."""
+    bridging = [channel for channel in channels if channel.bridge is not None or "openai" in channel.formats]
+    return frozenset(name for name in CHAT_FORMATS if any(name not in channel.formats for channel in bridging))
+
+
+def _listed_models(channels: Sequence[Channel]) -> tuple[tuple[str, str], ...] | None:
+    """All models that are served, with their vendors; None when a channel takes any."""
+    found: dict[str, str] = {}
+    for channel in channels:
+        if channel.models is None:
+            return None
+        for name in channel.models:
+            found.setdefault(name, channel.provider)
+    return tuple(sorted(found.items()))
+
+
 def _takes_all(route: EdgeRoute) -> bool:
     return not route.host and not route.methods and route.path == b"/"
 
 
 def _key(spec: KeySpec) -> Key:
     models = None if "*" in spec.models else frozenset(spec.models)
-    return Key(spec.name, spec.group, models, tuple(ip_network(net) for net in spec.subnets), spec.expires)
+    return Key(spec.name, spec.group, models, tuple(ip_network(net) for net in spec.subnets), spec.expires, spec.lossy)
 
 
 def _routes(snapshot: Snapshot, pools: Pools, via: bytes) -> list[EdgeRoute]:
@@ -212,7 +267,11 @@ def _edge_attempt(spec: RouteSpec, url: str, pools: Pools, via: bytes) -> Attemp
 
 def _channels(snapshot: Snapshot, pools: Pools, via: bytes) -> list[Channel]:
     made = [
-        Channel(spec, {wire_format: _channel_attempt(spec, wire_format, pools, via) for wire_format in spec.formats})
+        Channel(
+            spec,
+            {wire_format: _channel_attempt(spec, wire_format, pools, via) for wire_format in spec.formats},
+            {wire_format: _bridge(spec, wire_format, pools, via) for wire_format in spec.formats},
+        )
         for spec in snapshot.channels
     ]
     return sorted(made, key=lambda channel: (-channel.priority, -channel.weight))
@@ -226,9 +285,24 @@ HIDDEN_FROM_CLIENTS: Final = frozenset(
 )  # fmt: skip
 
 
+# Which of its formats a channel is spoken to in when the client speaks none of them.
+_BRIDGES: Final = ("openai-chat", "anthropic", "gemini", "openai-responses")
+_VERSION_LINES: Final = {"anthropic": b"anthropic-version: 2023-06-01\r\n"}
+
+
+def _bridge(spec: ChannelSpec, spoken: str, pools: Pools, via: bytes) -> Attempt:
+    attempt = _channel_attempt(spec, spoken, pools, via)
+    attempt.bridges = True
+    attempt.fixed += b"content-type: application/json\r\naccept: application/json, text/event-stream\r\n"
+    if "anthropic-version" not in {name.lower() for name, _ in spec.headers}:
+        attempt.fixed += _VERSION_LINES.get(spoken, b"")
+    return attempt
+
+
 def _channel_attempt(spec: ChannelSpec, wire_format: str, pools: Pools, via: bytes) -> Attempt:
     origin, prefix = parse_origin(spec.base_url, verify=spec.verify, ca_file=spec.ca_file)
     attempt = Attempt(pools(origin), channel=spec.name, provider=spec.provider, prefix=prefix)
+    attempt.format = wire_format
     lines = dict(spec.headers)
     attempt.drop = same_drop(
         CREDENTIALS | HIDDEN_FROM_PROVIDERS | {b"host"} | {name.lower().encode() for name in lines}

@@ -21,9 +21,13 @@ TAIL_BYTES: Final = 16384
 
 
 class Meter(Protocol):
-    """Fed with every piece of a reply body; asked once, at the end or where it broke off."""
+    """Fed with every piece of a reply body; asked once, at the end or where it broke off.
+
+    `has_ended`: it was not cut short.
+    """
 
     def feed(self, data: bytes) -> None: ...
+    def has_ended(self) -> bool: ...
     def finish(self) -> Usage | None: ...
 
 
@@ -43,6 +47,10 @@ class JsonMeter:
         if self._bytes > MAX_WHOLE_BYTES and len(self._pieces) > 1:
             tail = b"".join(self._pieces)[-TAIL_BYTES:]
             self._pieces = [tail]
+
+    def has_ended(self) -> bool:
+        """The framing has said so."""
+        return True
 
     def finish(self) -> Usage | None:
         pieces = self._pieces
@@ -66,6 +74,9 @@ class InflatingMeter:
             plain = self._inflate.feed(data)
             if plain:
                 self._inner.feed(plain)
+
+    def has_ended(self) -> bool:
+        return self._inflate is None or self._inflate.stopped or self._inner.has_ended()
 
     def finish(self) -> Usage | None:
         return self._inner.finish()

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastproxy.gateway.table import Table
 from fastproxy.shared import rows
+from fastproxy.shared.shelf import Shelf
 from fastproxy.wire.basin import Basin
 from fastproxy.wire.dial import Dialer
+from fastproxy.wire.fetch import Network
 from fastproxy.wire.limits import WireLimits
 from fastproxy.wire.pool import Pool, PoolCounts
 from fastproxy.wire.pump import Reservoir
@@ -38,7 +40,12 @@ class World:
     """One worker's surroundings of an exchange."""
 
     def __init__(
-        self, snapshot: Snapshot, deadlines: Deadlines, spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
+        self,
+        snapshot: Snapshot,
+        deadlines: Deadlines,
+        spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]],
+        shelf: Shelf | None = None,
+        slot: int = 0,
     ) -> None:
         self.deadlines = deadlines
         self.spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]] = spawn
@@ -46,6 +53,8 @@ class World:
             0
         ] * rows.ROWS  # copied to the arena at every tick; adding to a list costs a third of a shared cell
         self.pool_counts = PoolCounts()
+        self.shelf = shelf or Shelf(1)  # shared by all workers; `slot` is our region of it
+        self.slot = slot
         self.reservoir = Reservoir()
         self.basin = Basin()
         self.pools: dict[Origin, Pool] = {}
@@ -60,6 +69,7 @@ class World:
         self._id_block = b"%b%09x" % (self._id_prefix, self._ids >> 12)
         self.resolver = Resolver(deadlines, 0.0)  # outlives reloads: the last good answers stay
         self.dialer = Dialer(self.resolver)
+        self.network = Network(self.resolver.addresses)  # for files that requests name by URL
         self.install(snapshot)
 
     def install(self, snapshot: Snapshot) -> None:

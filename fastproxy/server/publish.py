@@ -45,6 +45,7 @@ def make_snapshot(settings: Settings, mock: str = "") -> Snapshot:
         routes=tuple(_route(route) for route in settings.routes),
         provider_bases={**_bases(settings.channels), **{spec.provider: spec.base_url for spec in demo}},
         passthrough=settings.passthrough,
+        fetch_urls=settings.fetch_urls,
         open_to_all=not settings.keys and (_is_private(settings.listen) or not channels),
         tls=tuple((listen.tls.cert, listen.tls.key) if listen.tls is not None else None for listen in settings.listen),
         access_log=settings.access_log,
@@ -122,7 +123,7 @@ def _bases(channels: Iterable[Channel]) -> Mapping[str, str]:
 
 def _key(key: Key) -> KeySpec:
     expires = datetime.fromisoformat(key.expires).timestamp() if key.expires else 0.0
-    return KeySpec(key.name, digest(_SECRET, key.key.encode()), key.group, key.models, key.subnets, expires)
+    return KeySpec(key.name, digest(_SECRET, key.key.encode()), key.group, key.models, key.subnets, expires, key.lossy)
 
 
 def _route(route: Route) -> RouteSpec:

@@ -28,6 +28,7 @@ from fastproxy.server.upgrade import Predecessor
 from fastproxy.shared import rows
 from fastproxy.shared.arena import Arena
 from fastproxy.shared.board import Board
+from fastproxy.shared.shelf import Shelf
 
 if TYPE_CHECKING:
     from fastproxy.server.plan import ExitCode, MasterPlan
@@ -64,8 +65,9 @@ def _serve(plan: MasterPlan, listeners: Listeners, arena: Arena, handover: Hando
     signals = SignalQueue()
     board = Board(arena.column(rows.MASTER_COLUMN))
     board.publish(plan.snapshot)
+    shelf = Shelf(len(listeners.slots))
     children = Children(arena, _places(plan, len(listeners.slots), arena))
-    crew = Crew(plan, Nursery(children, listeners, board, signals, plan.pin), time.monotonic())
+    crew = Crew(plan, Nursery(children, listeners, board, shelf, signals, plan.pin), time.monotonic())
     master = Master(Tools(plan, crew, listeners, board, signals, handover.notifier, handover))
     # what exists now is shared with all children: keep the collector from touching (and so copying) it in each of them
     gc.collect()

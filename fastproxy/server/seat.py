@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from fastproxy.shared.arena import Arena
     from fastproxy.shared.board import Board
+    from fastproxy.shared.shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Seat:
     board: Board
     sockets: list[list[socket]]
     master_pid: int
+    shelf: Shelf | None = None
 
     def ready(self) -> None:
         """Tell the master that this process serves from now on."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastproxy.server.signals import SignalQueue
     from fastproxy.server.sockets import Listeners
     from fastproxy.shared.board import Board
+    from fastproxy.shared.shelf import Shelf
 
 _log = logging.getLogger("fastproxy")
 
@@ -35,6 +36,7 @@ class Nursery:
     children: Children
     listeners: Listeners
     board: Board
+    shelf: Shelf
     signals: SignalQueue
     pin: bool
 
@@ -82,7 +84,8 @@ class Nursery:
         for sock in list(self.listeners.all()):
             if sock.fileno() not in kept:
                 sock.close()
-        return Seat(role.name, place.slot, place.column, self.children.arena, self.board, keep, master_pid)
+        arena = self.children.arena
+        return Seat(role.name, place.slot, place.column, arena, self.board, keep, master_pid, self.shelf)
 
 
 def _pin(slot: int) -> None:

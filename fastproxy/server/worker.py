@@ -21,6 +21,7 @@ import uvloop
 from fastproxy.gateway.door import Door
 from fastproxy.gateway.world import World
 from fastproxy.server.access_log import AccessLog
+from fastproxy.server.allocator import keep_large_blocks
 from fastproxy.server.doorways import Doorways
 from fastproxy.shared import rows
 from fastproxy.snapshot import Snapshot, unpack
@@ -47,6 +48,7 @@ def run(seat: Seat) -> None:
     worker.start()
     # Long-lived objects leave the collector's sight; per-request objects form no cycles.
     gc.freeze()
+    keep_large_blocks()
     gc.set_threshold(50_000, 10, 10)
     try:
         loop.run_forever()
@@ -65,7 +67,7 @@ class Worker:
         self.generation, packed = seat.board.read()
         snapshot = unpack(packed)
         self.deadlines = Deadlines()
-        self.world = World(snapshot, self.deadlines, self.spawn)
+        self.world = World(snapshot, self.deadlines, self.spawn, seat.shelf, seat.slot)
         self.front = Front(Door(self.world), self.deadlines, self.world.limits)
         self.doorways = Doorways(loop, seat, self.front)
         self.log: AccessLog | None = None

@@ -67,7 +67,9 @@ REQUESTS_BY: Final = _block(len(ENTRIES) * STATUS_CLASSES)  # + entry * STATUS_C
 
 ERROR_KINDS: Final = (
     "bad_request", "unauthorized", "forbidden", "limited", "no_route", "too_large", "timeout", "client_closed",
-    "upstream_failed", "upstream_timeout", "upstream_truncated", "overloaded", "internal", "other",
+    "upstream_failed", "upstream_timeout", "upstream_truncated", "upstream_auth", "upstream_quota", "upstream_limited",
+    "upstream_overloaded", "model_not_found", "context_length_exceeded", "bad_format", "bad_file_url",
+    "overloaded", "internal", "other",
 )  # fmt: skip
 ERRORS_BY: Final = _block(len(ERROR_KINDS))
 

@@ -55,7 +55,7 @@ class Inbound(asyncio.Protocol):
     """One client connection. The application writes to `transport` and ends with `finish` or `abort`."""
 
     __slots__ = ("_arrived", "_buffer", "_chunks", "_half_closed", "_left", "_lingered", "_probe", "_running",
-                 "_unwritten", "deadline", "exchange", "forwarded", "front", "keep_alive", "lane",
+                 "_unwritten", "deadline", "exchange", "forwarded", "front", "keep_alive", "lane", "memory",
                  "peer", "reading", "secure", "state", "transport", "write_paused")  # fmt: skip
 
     def __init__(self, front: Front, secure: bool = False) -> None:
@@ -66,6 +66,7 @@ class Inbound(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.deadline = NEVER
         self.keep_alive = True
+        self.memory: object | None = None  # what the application keeps of one request for the next
         self.lane: Lane | None = None  # the application's short way for requests like the last one
         self.reading: Reading | None = None  # fits the last head; the application puts it here
         self.write_paused = False

@@ -42,6 +42,7 @@ SOURCES: list[Source] = [
     ("access_log", "off", "text", "json", ("off", "text", "json")),
     ("access_log_file", "a", "b", "c", ("a", "b", "c")),
     ("demo", True, "off", "yes", (True, False, True)),
+    ("fetch_urls", "no", "yes", "off", (False, True, False)),
     ("pin", True, "0", "on", (True, False, True)),
 ]
 SOURCE_IDS = [source[0] for source in SOURCES]
@@ -80,7 +81,7 @@ def test_defaults() -> None:
         listen=(Listen("127.0.0.1", 8080),), admin=Listen("127.0.0.1", 9090), workers=settings.workers,
         state_dir="./.fastproxy", database="sqlite:///./.fastproxy/fastproxy.db", redis=None, passthrough="client-keys",
         access_log="off", access_log_file="-", limits=Limits(), channels=(), models=(), groups=(), keys=(), routes=(),
-        plugins={}, mcp={}, demo=False, pin=False, origins={},
+        plugins={}, mcp={}, demo=False, fetch_urls=True, pin=False, origins={},
     )  # fmt: skip
     assert 1 <= settings.workers <= 64
 

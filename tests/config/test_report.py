@@ -56,6 +56,7 @@ def test_describe(tmp_path: Path) -> None:
         "access_log": ("off", "default"),
         "access_log_file": ("-", "default"),
         "demo": ("false", "default"),
+        "fetch_urls": ("true", "default"),
         "pin": ("true", "env FASTPROXY_PIN"),
         "limits.max_body": ("1MiB", "4:20"),
         "limits.max_head": ("64KiB", "default"),

@@ -38,6 +38,7 @@ passthrough: require-key
 access_log: json
 access_log_file: /var/log/fastproxy.log
 demo: true
+fetch_urls: no
 pin: yes
 limits:
   max_body: 1MiB
@@ -78,7 +79,7 @@ groups:
      sets: [default]}
 keys:
   - {name: ci, key: "${CI_KEY}", group: team-a, models: ["*"], subnets: [10.0.0.0/8], quota: 5, expires: 2027-01-01,
-     rpm: 1, tpm: 2, concurrency: 3, budget: {amount: 4}}
+     rpm: 1, tpm: 2, concurrency: 3, budget: {amount: 4}, lossy: strict}
 routes:
   - {match: {host: App.example.com, path: /api, methods: [get, POST]},
      upstream: [http://127.0.0.1:9001, "https://[::1]:9002", unix:/run/app.sock], strip_prefix: /api, add_prefix: /v2,
@@ -113,10 +114,13 @@ def test_the_plain_settings_of_the_schema(everything: Settings) -> None:
         Listen("", 0, "/run/fp.sock"),
     )
     assert everything.admin == Listen("127.0.0.1", 9191)
-    plain = ("workers", "state_dir", "database", "redis", "passthrough", "access_log", "access_log_file", "demo", "pin")
+    plain = (
+        "workers", "state_dir", "database", "redis", "passthrough", "access_log", "access_log_file", "demo",
+        "fetch_urls", "pin",
+    )  # fmt: skip
     assert [getattr(everything, name) for name in plain] == [
         3, "/var/lib/fastproxy", "postgresql://user:pw@db/fastproxy", "redis://127.0.0.1:6379/0", "require-key",
-        "json", "/var/log/fastproxy.log", True, True,
+        "json", "/var/log/fastproxy.log", True, False, True,
     ]  # fmt: skip
     assert everything.plugins == {"cache": {"ttl": 60, "names": ["a", "b"]}}
     assert everything.mcp == {"servers": [{"name": "files", "command": ["run", "client-key-1"]}]}
@@ -171,9 +175,10 @@ def test_the_sections_of_the_schema(everything: Settings, tmp_path: Path) -> Non
     assert everything.groups == (Group("team-a", ("gpt-5",), ("default",), 600, 200_000, 50, Budget(50, "monthly")),)
     assert everything.keys == (
         Key(
-            "ci", "client-key-1", "team-a", ("*",), ("10.0.0.0/8",), 5, "2027-01-01T00:00:00+00:00", 1, 2, 3, Budget(4)
+            "ci", "client-key-1", "team-a", ("*",), ("10.0.0.0/8",), 5, "2027-01-01T00:00:00+00:00", 1, 2, 3, Budget(4),
+            "strict",
         ),
-    )
+    )  # fmt: skip
     assert everything.routes == (
         Route(
             "app.example.com", "/api", ("GET", "POST"),
@@ -231,7 +236,7 @@ def test_shorter_forms(tmp_path: Path, text: str, name: str, value: object) -> N
 BAD = [
     # unknown, missing and doubled keys
     ("lisen: 127.0.0.1:80", 1, 1, "unknown key 'lisen'; did you mean 'listen'?"),
-    ("a: 1", 1, 1, "unknown key 'a'; expected one of access_log, access_log_file, admin, channels, database, demo, gr"),
+    ("a: 1", 1, 1, "unknown key 'a'; expected one of access_log, access_log_file, admin, channels, database, demo, fe"),
     ("workers: 1\nlimits:\n  max_boddy: 1MiB", 3, 3, "unknown key 'limits.max_boddy'; did you mean 'max_body'?"),
     ("channels:\n  - name: a\n    modles: []", 3, 5, "unknown key 'channels[0].modles'; did you mean 'models'?"),
     ("keys:\n  - {name: ci, kee: x}", 2, 16, "unknown key 'keys[0].kee'; did you mean 'key'?"),

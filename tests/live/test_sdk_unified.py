@@ -389,28 +389,32 @@ def test_flags_alone_make_a_gateway(chat_only: Gateway, mock: Mock) -> None:
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (sdk_calls.openai_responses, openai.APIStatusError),
-        (sdk_calls.anthropic_messages, anthropic.APIStatusError),
-        (sdk_calls.anthropic_count_tokens, anthropic.APIStatusError),
-        (sdk_calls.gemini_generate, google_errors.APIError),
+        (sdk_calls.openai_responses, "Mock answer"),
+        (sdk_calls.anthropic_messages, "Mock answer"),
+        (sdk_calls.gemini_generate, "Mock answer"),
     ],
 )
-def test_a_format_that_no_channel_speaks_is_501_in_that_format(
-    chat_only: Gateway, mock: Mock, call: Any, expected: type[Exception]
+def test_a_format_that_no_channel_speaks_is_translated(
+    chat_only: Gateway, mock: Mock, call: Any, expected: str
 ) -> None:
-    with pytest.raises(expected, match="speaks") as refused:
-        call(chat_only.url, CLIENT)
-    assert (getattr(refused.value, "status_code", None) or getattr(refused.value, "code", None)) == 501
+    assert call(chat_only.url, CLIENT)[0].startswith(expected)
+    assert [request["path"] for request in mock.last()] == ["/v1/chat/completions"]
+
+
+@pytest.mark.parametrize("call", [sdk_calls.anthropic_count_tokens, sdk_calls.gemini_count_tokens])
+def test_tokens_are_estimated_where_nobody_counts_them(chat_only: Gateway, mock: Mock, call: Any) -> None:
+    assert 1 <= call(chat_only.url, CLIENT) < 100
     assert mock.last() == []
 
 
-def test_the_501_bodies_are_in_the_clients_format(chat_only: Gateway) -> None:
+def test_what_is_not_translated_is_501_in_the_clients_format(chat_only: Gateway) -> None:
     bearer = {"authorization": f"Bearer {CLIENT}"}
-    found = chat_only.ask("POST", "/v1/messages", MESSAGE, bearer | VERSION).json
+    found = chat_only.ask("POST", "/v1/messages/batches", MESSAGE, bearer | VERSION).json
     assert (found["type"], found["error"]["type"]) == ("error", "api_error")
-    found = chat_only.ask("POST", "/v1beta/models/g:generateContent", CONTENTS, bearer).json
+    assert "speaks anthropic, and 'messages_batches' is not translated" in found["error"]["message"]
+    found = chat_only.ask("POST", "/v1beta/models/g:predict", CONTENTS, bearer).json
     assert (found["error"]["code"], found["error"]["status"]) == (501, "UNIMPLEMENTED")
-    found = chat_only.ask("POST", "/v1/responses", {"model": "gpt-5", "input": "hi"}, bearer).json
+    found = chat_only.ask("POST", "/v1/responses/compact", {"model": "gpt-5", "input": "hi"}, bearer).json
     assert found["error"]["code"] == "not_implemented"
 
 

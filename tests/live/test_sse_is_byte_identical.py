@@ -103,7 +103,8 @@ def gemini_events() -> list[bytes]:
     part = {"candidates": [{"content": {"parts": [{"text": "Grüß 🚀"}], "role": "model"}}]}
     usage = {"promptTokenCount": 100, "cachedContentTokenCount": 20, "candidatesTokenCount": 20,
              "thoughtsTokenCount": 30, "totalTokenCount": 150}  # fmt: skip
-    return [event(part, end="\r\n"), event(part | {"usageMetadata": usage}, end="\r\n")]
+    last = {"candidates": [part["candidates"][0] | {"finishReason": "STOP"}], "usageMetadata": usage}
+    return [event(part, end="\r\n"), event(last, end="\r\n")]
 
 
 EVENTS: Final[dict[str, list[bytes]]] = {
@@ -302,7 +303,7 @@ def test_small_events_do_not_wait_for_acknowledgements(gateway: Gateway, origin:
     """On a kept connection the kernel delays acknowledgements by 40 ms, so with Nagle's algorithm at either end each
     of these streams would take that long: 4 s in all."""
     heard: queue.Queue[bytes] = queue.Queue()
-    streams, events = 100, [event({"n": n}) for n in range(3)]
+    streams, events = 100, [event({"n": 0}), event({"n": 1}), event("[DONE]")]
 
     def play(wire: Wire) -> None:
         for left in range(streams, 0, -1):
@@ -365,6 +366,32 @@ def test_a_cut_stream_ends_in_an_error_and_without_an_end(
     lead, is_right = ENDS[wire_format]
     *_, last = [part.strip() for part in body.replace(b"\r", b"").split(b"\n\n") if part.strip()]
     assert last.startswith(lead), body[-400:]
+    assert is_right(json.loads(last.partition(b"data: ")[2].splitlines()[0]))
+
+
+@pytest.mark.parametrize("wire_format", EVENTS)
+def test_a_stream_that_ends_in_order_but_without_its_mark_looked_whole(
+    gateway: Gateway, origin: Upstream, wire_format: str
+) -> None:
+    events = EVENTS[wire_format][:-2]
+
+    def play(wire: Wire) -> None:
+        wire.request()
+        wire.send(http(CHUNKED))
+        for piece in events:
+            wire.send(chunk(piece))
+        wire.send(b"0\r\n\r\n")
+
+    origin.play = play
+    with Wire.connect(gateway.port) as client:
+        client.send(ask("unified", wire_format))
+        client.head()
+        body, is_finished = dechunked(client.rest())
+    assert not is_finished
+    assert body.startswith(b"".join(events))
+    *_, last = [part.strip() for part in body.replace(b"\r", b"").split(b"\n\n") if part.strip()]
+    lead, is_right = ENDS[wire_format]
+    assert last.startswith(lead)
     assert is_right(json.loads(last.partition(b"data: ")[2].splitlines()[0]))
 
 

@@ -1,0 +1,81 @@
+"""What is asked once and answered whole, of a channel that has it in another shape: embeddings, reranking, images.
+
+    route      attempt_for: who can be asked, and whether it must be asked in another shape
+    translate  ask: the client's body becomes the upstream's
+    deliver    WholeTaker: the upstream's reply becomes the client's
+
+How, is in formats/one_shot.py; here is nothing of any shape.
+"""
+
+from __future__ import annotations
+
+from time import time
+from typing import TYPE_CHECKING
+
+import orjson
+
+from fastproxy.errors import BadRequest
+from fastproxy.formats import checked
+from fastproxy.formats.one_shot import FOREIGN, OPERATIONS, formats, vendor_way, way
+from fastproxy.formats.question import Question, Wish
+
+if TYPE_CHECKING:
+    from fastproxy.formats.operations import Operation
+    from fastproxy.gateway.exchange import Exchange
+    from fastproxy.gateway.table import Attempt, Channel
+
+
+class OneShot:
+    """One exchange of this kind: what `Translation` is for chat."""
+
+    __slots__ = ("client_body", "losses", "question")
+
+    def __init__(self, client_body: bytes | memoryview) -> None:
+        self.client_body = client_body  # for a later attempt that speaks the client's own format
+        self.losses: tuple[str, ...] = ()
+        self.question: Question | None = None  # to the attempt in hand
+
+    @property
+    def is_stream(self) -> bool:
+        return False
+
+
+def is_one_shot(operation: Operation | None) -> bool:
+    """Whether there is a way to ask somebody for it in another shape."""
+    return operation is not None and operation.name in OPERATIONS
+
+
+def attempt_for(channel: Channel, operation: Operation) -> Attempt | None:
+    """The attempt for such an operation: as it is, or in the channel's own shape; None when it has neither."""
+    name, bridges = operation.name, channel.bridges
+    if vendor_way(name, channel.provider) is not None:
+        return bridges.get(operation.format) or next(iter(bridges.values()))
+    if name not in FOREIGN and operation.format in channel.attempts:
+        return channel.attempts[operation.format]
+    return next((bridges[spoken] for spoken in formats(name) if spoken in bridges), None)
+
+
+def ask(exchange: Exchange, attempt: Attempt) -> bytes:
+    """The upstream's path, with what stands before it; `exchange.body` becomes the body. Raises: FormatError."""
+    operation, one_shot = exchange.operation, exchange.translation
+    assert operation is not None
+    if not isinstance(one_shot, OneShot):
+        one_shot = exchange.translation = OneShot(exchange.body)
+    body = checked.load(bytes(one_shot.client_body))
+    model = operation.path_model or checked.text(body, "model")
+    if not model:
+        raise BadRequest("field 'model' is missing: expected the name of a model")
+    found = way(operation.name, attempt.provider, attempt.format)
+    assert found is not None
+    wish = Wish(body, model, attempt.rename.get(model, model), exchange.name().decode(), int(time()))
+    question = one_shot.question = found(wish)
+    one_shot.losses = question.losses
+    exchange.body = orjson.dumps(question.body)
+    return _base(attempt.prefix, question) + question.path.encode()
+
+
+def _base(prefix: bytes, question: Question) -> bytes:
+    for ending in question.instead_of:
+        if prefix.endswith(ending.encode()):
+            return prefix[: -len(ending)]
+    return prefix

@@ -1,0 +1,182 @@
+"""What takes a reply in its exchange's place, to read it whole or as it comes: see wire.outbound.Waiter.
+
+reply_piece → inflate → hear          reply_end → complete          anything unreadable → the exchange fails, 502
+"""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter_ns, time
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from fastproxy.errors import FormatError, UpstreamFailed
+from fastproxy.formats.inflate import decoder
+from fastproxy.formats.read_error import read_error
+from fastproxy.gateway.reply_stream import reply_head
+from fastproxy.wire.outbound import IDLE
+
+if TYPE_CHECKING:
+    from fastproxy.formats.inflate import Inflate
+    from fastproxy.formats.usage_fields import Usage
+    from fastproxy.gateway.exchange import Exchange
+    from fastproxy.wire.outbound import Outbound
+    from fastproxy.wire.reply_head import ReplyHead
+
+logger = logging.getLogger("fastproxy")
+MAX_WHOLE_BYTES: Final = 64 << 20  # of a reply that is held until it is whole
+MAX_ERROR_BYTES: Final = 1 << 20
+# What a reply of an unforeseen shape shows itself as.
+_UNREADABLE: Final = (UpstreamFailed, FormatError, ValueError, TypeError, KeyError, IndexError, AttributeError)
+
+
+class ReplyTaker:
+    """Holds what comes, and calls `complete` at its end. Also the meter of what it cost. `speaks` is the format."""
+
+    __slots__ = ("_collected", "_exchange", "_inflate", "_is_error", "_size", "_speaks", "_usage")
+
+    def __init__(self, exchange: Exchange, reply: ReplyHead, speaks: str) -> None:
+        self._exchange = exchange
+        self._speaks = speaks
+        self._usage: Usage | None = None
+        self._collected: list[bytes] = []
+        self._size = 0
+        self._is_error = not 200 <= reply.status < 300
+        encoding = reply.get(b"content-encoding")
+        self._inflate: Inflate | None = decoder(encoding) if encoding is not None else None
+
+    # --- what a subclass does -------------------------------------------------------------------------------------
+
+    def _take(self, piece: bytes) -> None:
+        """One piece of the body. Raises: UpstreamFailed, FormatError."""
+        if self._inflate is not None:
+            piece = self._inflate.feed(piece)
+        self._hold(piece)
+
+    def _complete(self) -> None:
+        """The upstream has said all. Raises: UpstreamFailed when it was an error, or not all."""
+        raise NotImplementedError
+
+    # --- from the upstream ----------------------------------------------------------------------------------------
+
+    def reply_piece(self, piece: bytes, whole_chunks: bytes | None) -> None:
+        try:
+            self._take(piece)
+        except _UNREADABLE as error:
+            self._give_up(error)
+
+    def reply_end(self) -> None:
+        exchange = self._exchange
+        if exchange.upstream_done:
+            return
+        exchange.upstream_done = True
+        try:
+            self._complete()
+        except _UNREADABLE as error:
+            self._give_up(error)
+            return
+        exchange.wake()
+
+    def reply_failed(self, error: UpstreamFailed) -> None:
+        self._exchange.reply_failed(error)
+
+    def whole_reply(self, outbound: Outbound, data: bytes) -> bool:
+        return False
+
+    def reply_head(self, head: ReplyHead) -> None:
+        raise AssertionError("the head has come before")
+
+    def interim(self, status: int) -> None:
+        """Dropped."""
+
+    def upstream_paused(self) -> None:
+        self._exchange.upstream_paused()
+
+    def upstream_resumed(self) -> None:
+        self._exchange.upstream_resumed()
+
+    def take_all(self, body: bytes) -> None:
+        """A reply that is here already. Raises: UpstreamFailed."""
+        try:
+            self._take(body)
+            self._complete()
+        except _UNREADABLE as error:
+            raise self._as_failure(error) from None
+
+    # --- what subclasses are made of ------------------------------------------------------------------------------
+
+    def _hold(self, piece: bytes) -> None:
+        self._collected.append(piece)
+        self._size += len(piece)
+        if self._size > (MAX_ERROR_BYTES if self._is_error else MAX_WHOLE_BYTES):
+            raise UpstreamFailed("a reply too large to be translated", kind="upstream_truncated")
+
+    def _refusal(self) -> UpstreamFailed:
+        exchange, reply = self._exchange, self._exchange.reply
+        assert reply is not None
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in _fields(reply)}
+        said = read_error(self._speaks, reply.status, headers, b"".join(self._collected), now=time())
+        exchange.upstream_done = True
+        return UpstreamFailed(said.message, status=said.status, kind=said.kind, retry_after=said.retry_after)
+
+    def _write(self, reply: dict[str, Any]) -> None:
+        """The client's whole reply."""
+        exchange = self._exchange
+        body = orjson.dumps(reply)
+        exchange.first_byte = perf_counter_ns()
+        head = reply_head(exchange, b"application/json", b"content-length: %d\r\n" % len(body))
+        exchange.bytes_out = len(body)
+        exchange.inbound.transport.write(head + body)
+
+    def _give_up(self, error: Exception) -> None:
+        exchange = self._exchange
+        outbound = exchange.outbound
+        if outbound is not None and not exchange.upstream_done:
+            outbound.cancel()
+        exchange.upstream_done = True
+        exchange.fail(self._as_failure(error))
+
+    def _as_failure(self, error: Exception) -> UpstreamFailed:
+        if isinstance(error, UpstreamFailed):
+            return error
+        logger.warning("reply of channel %s not understood: %r", self._exchange.the_attempt().channel, error)
+        return UpstreamFailed(f"the upstream's reply cannot be read as {self._speaks}")
+
+    # --- the meter ------------------------------------------------------------------------------------------------
+
+    def feed(self, data: bytes) -> None:
+        """Nothing passes here: what was said has been read."""
+
+    def has_ended(self) -> bool:
+        """Or the exchange has failed."""
+        return True
+
+    def finish(self) -> Usage | None:
+        return self._usage
+
+
+async def take_over(exchange: Exchange, taker: ReplyTaker) -> None:
+    """Let `taker` have the reply, until its end. Raises: UpstreamFailed, before or behind its first byte."""
+    reply, outbound = exchange.reply, exchange.outbound
+    assert reply is not None
+    assert outbound is not None
+    if reply.reading is None:
+        attempt = exchange.the_attempt()
+        attempt.pool.reading = reply.shape.reading(attempt.reply_drop)  # the next of its shape is recognised at once
+    exchange.meter = taker
+    if outbound.phase is IDLE:
+        exchange.upstream_done = True
+        taker.take_all(outbound.pending)
+        return
+    outbound.waiter = taker
+    outbound.stream()
+    if exchange.inbound.write_paused:
+        exchange.client_paused()
+    if not exchange.upstream_done:
+        await exchange.pause()
+    exchange.check()
+
+
+def _fields(reply: ReplyHead) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name in reply.shape.index if (value := reply.get(name)) is not None]

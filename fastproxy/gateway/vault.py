@@ -1,0 +1,148 @@
+"""The signature vault: what a vendor signed, kept for clients whose format has no place for it.
+
+Vendors sign the thoughts behind a tool call and refuse the next turn without them. A client that speaks another format
+drops them, so they are put on the shelf under the ids of the calls (or a hash of the text), and put back when the
+conversation returns to the same issuer. Kept in memory for six hours at most, per group, never written to a disk.
+
+    reply    Thinking(signature) ToolCall(id)        → shelf[group, "call", id]
+    request  Turn(assistant, [ToolCall(id)])         → Turn(assistant, [Thinking(signature), ToolCall(id, signature)])
+"""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import groupby
+from time import time
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from fastproxy.formats.chat import ChatRequest, Part, Text, Thinking, ToolCall, Turn
+from fastproxy.formats.fold import fold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastproxy.formats.events import Event
+    from fastproxy.gateway.exchange import Exchange
+    from fastproxy.gateway.table import Attempt
+
+KEPT_S: Final = 6 * 3600
+
+
+class Sealed(msgspec.Struct, frozen=True, array_like=True):
+    """One block of thinking as it came; `part` is "thinking", or the signature of a "call" or a "text"."""
+
+    part: str
+    text: str
+    signature: str | None
+    redacted: bool = False
+    id: str | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """What stood before and on one call or text. `issuer` is the format, `channel` the account that signed."""
+
+    issuer: str
+    channel: str
+    sealed: tuple[Sealed, ...]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Entry).decode
+
+
+def keep(exchange: Exchange, events: Sequence[Event]) -> None:
+    """Put away what the reply has signed; `events` are those of the reply that have to do with it."""
+    attempt = exchange.the_attempt()
+    for choice in fold(events).choices:
+        entry = Entry(attempt.format, attempt.channel, _sealed(choice.parts))
+        if not any(item.signature for item in entry.sealed):
+            continue
+        packed, now = _encode(entry), int(time() * 1000)
+        world = exchange.world
+        for key in _keys(exchange, choice.parts):
+            world.shelf.put(world.slot, key, packed, now, now + KEPT_S * 1000)
+
+
+def restore(exchange: Exchange, request: ChatRequest, attempt: Attempt) -> ChatRequest:
+    """The request with the thoughts that its client could not carry, as far as this upstream has issued them."""
+    turns: list[Turn] = []
+    for role, group in groupby(request.turns, key=lambda turn: turn.role):
+        run = tuple(group)
+        turns += _restored(exchange, run, attempt) if role == "assistant" else run
+    return request if turns == list(request.turns) else replace(request, turns=tuple(turns))
+
+
+def _restored(exchange: Exchange, run: tuple[Turn, ...], attempt: Attempt) -> tuple[Turn, ...]:
+    """Neighbouring turns of the assistant are one reply: Responses write each of its items as one of its own."""
+    parts = [part for turn in run for part in turn.parts]
+    if any(isinstance(part, Thinking) and part.signature for part in parts):
+        return run  # the client carries them itself
+    for key in _keys(exchange, parts):
+        packed = exchange.world.shelf.get(key, int(time() * 1000))
+        entry = _decode(packed) if packed is not None else None
+        if entry is not None and _is_issued_by(entry, attempt):
+            return _with(run, entry)
+    return run
+
+
+def _is_issued_by(entry: Entry, attempt: Attempt) -> bool:
+    """Encrypted reasoning of Responses can be read only by the organisation that made it."""
+    if entry.issuer != attempt.format:
+        return False
+    return entry.issuer != "openai-responses" or entry.channel == attempt.channel
+
+
+def _with(run: tuple[Turn, ...], entry: Entry) -> tuple[Turn, ...]:
+    """The thoughts first; what the client has kept of them without a signature gives way to them."""
+    thoughts = tuple(
+        Thinking(item.text, item.signature, entry.issuer, item.redacted, item.id)
+        for item in entry.sealed
+        if item.part == "thinking"
+    )
+    turns = [Turn("assistant", thoughts)] if thoughts else []
+    for turn in run:
+        parts = tuple(_signed(part, entry) for part in turn.parts if not (thoughts and isinstance(part, Thinking)))
+        if parts:
+            turns.append(turn if parts == turn.parts else Turn(turn.role, parts, turn.name))
+    return tuple(turns)
+
+
+def _signed(part: Part, entry: Entry) -> Part:
+    """The part with the signature that was on it."""
+    if isinstance(part, ToolCall) and part.signature is None:
+        found = next((item.signature for item in entry.sealed if item.part == "call" and item.id == part.id), None)
+    elif isinstance(part, Text) and part.signature is None:
+        found = next((item.signature for item in entry.sealed if item.part == "text"), None)
+    else:
+        found = None
+    return part if found is None else replace(part, signature=found, original=None)
+
+
+def _sealed(parts: Sequence[Part]) -> tuple[Sealed, ...]:
+    sealed = []
+    for part in parts:
+        if isinstance(part, Thinking):
+            sealed.append(Sealed("thinking", part.text, part.signature, part.redacted, part.id))
+        elif isinstance(part, ToolCall) and part.signature:
+            sealed.append(Sealed("call", "", part.signature, id=part.id))
+        elif isinstance(part, Text) and part.signature:
+            sealed.append(Sealed("text", "", part.signature))
+    return tuple(sealed)
+
+
+def _keys(exchange: Exchange, parts: Sequence[Part]) -> list[bytes]:
+    """By every call's id; a turn without calls by its text."""
+    calls = [part.id for part in parts if isinstance(part, ToolCall)]
+    if calls:
+        return [_key(exchange, "call", call) for call in calls]
+    text = "".join(part.text for part in parts if isinstance(part, Text))
+    return [_key(exchange, "text", text)] if text else []
+
+
+def _key(exchange: Exchange, kind: str, name: str) -> bytes:
+    group = exchange.key.group if exchange.key is not None else ""
+    named = f"{group}\0{kind}\0{name}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(named, key=exchange.table.snapshot.secret, digest_size=16).digest()
