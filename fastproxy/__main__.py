@@ -1,5 +1,5 @@
-"""The command line: `fastproxy serve | check | status | reload | mock | bench`. The only file that wires the planes
-together."""
+"""The command line: `fastproxy serve | check | status | reload | mock | bench | convert`. The only file that wires the
+planes together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fastproxy.config import FLAGS, Listen, Settings, VendorEnv, describe, load, unenforced, warnings
-from fastproxy.errors import ConfigError
+from fastproxy.errors import ConfigError, FormatError
 from fastproxy.providers.catalogue import ALIASES, PROVIDERS
 from fastproxy.server.plan import Address, ExitCode, MasterPlan, Role, StartError
 from fastproxy.server.publish import make_snapshot
@@ -81,7 +81,18 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
         options.add_arguments(command)
     command.set_defaults(run=_bench)
+    _add_convert(commands.add_parser("convert", help="a request or reply of one format, in another"))
     return parser
+
+
+def _add_convert(command: argparse.ArgumentParser) -> None:
+    formats = "openai-chat, openai-responses, anthropic or gemini"
+    command.add_argument("--from", dest="source", required=True, metavar="FORMAT", help=formats)
+    command.add_argument("--to", dest="target", required=True, metavar="FORMAT", help=formats)
+    command.add_argument("--model", default="", metavar="M", help="the name of the model; else the file's own")
+    command.add_argument("--reply", action="store_true", help="the file is a reply, not a request")
+    command.add_argument("file", metavar="FILE", help="a JSON body; - for the standard input")
+    command.set_defaults(run=_convert)
 
 
 def _add_settings(command: argparse.ArgumentParser) -> None:
@@ -145,6 +156,36 @@ def _bench(args: argparse.Namespace, arguments: list[str]) -> int:
     from fastproxy.loadtest.load.command import main as run_bench
 
     return run_bench(args, ["fastproxy", *arguments], os.environ)
+
+
+def _convert(args: argparse.Namespace, _: list[str]) -> int:
+    from time import time
+    from uuid import uuid4
+
+    from fastproxy.formats.chat import Target
+    from fastproxy.formats.checked import load as load_body
+    from fastproxy.formats.convert import convert_reply, convert_request
+    from fastproxy.formats.events import ReplyContext
+
+    try:
+        body = load_body(sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes())
+        model = args.model or str(body.get("model", ""))
+        lossy: tuple[str, ...] = ()
+        if args.reply:
+            made = convert_reply(body, args.source, args.target, ReplyContext(uuid4().hex, model, int(time())))
+        else:
+            made, lossy = convert_request(body, args.source, args.target, Target(model))
+        text = json.dumps(made, indent=2, ensure_ascii=False)
+    except RecursionError:
+        return _complain(f"{args.file}: nested too deeply", ExitCode.UNEXPECTED)
+    except FormatError as error:
+        return _complain(error.message, ExitCode.UNEXPECTED)
+    except OSError as error:
+        return _complain(f"{args.file}: {(error.strerror or 'unreadable').lower()}", ExitCode.UNEXPECTED)
+    sys.stdout.buffer.write(text.encode() + b"\n")
+    for line in lossy:
+        sys.stderr.write(f"fastproxy: lossy: {line}\n")
+    return 0
 
 
 def _reload(args: argparse.Namespace, _: list[str]) -> int:

@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from fastproxy.admin.access import Access, Guard, error_reply
+from fastproxy.admin.api.convert import convert_routes
 from fastproxy.admin.api.node import node_routes
 from fastproxy.admin.metrics import NodeCollector, render
 from fastproxy.admin.page import PAGE_POLICY, docs_page, front_page
@@ -42,6 +43,7 @@ def create_app(node: Node, access: Access, version: str | None = None) -> FastAP
     app = FastAPI(title="fastproxy", version=version, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(Guard, access=access)
     app.include_router(node_routes(node, version))
+    app.include_router(convert_routes())
     _add_metrics(app, NodeCollector(node, version))
     _add_pages(app, version)
     app.add_exception_handler(HTTPException, _http_error)

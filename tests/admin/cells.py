@@ -80,22 +80,27 @@ def serving(app: object) -> Iterator[int]:
         listener.close()
 
 
-def fetch(port: int, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Answer:
+def fetch(
+    port: int, path: str, headers: Mapping[str, str] | None = None, method: str = "GET", body: bytes | None = None
+) -> Answer:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request(method, path, headers=dict(headers or {}))
+        connection.request(method, path, body, headers=dict(headers or {}))
         reply = connection.getresponse()
         return Answer(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
     finally:
         connection.close()
 
 
-def ask(app: object, path: str, headers: Mapping[str, str], peer: str | None) -> Answer:
-    """One request to the application itself, from any address one likes."""
+def ask(
+    app: object, path: str, headers: Mapping[str, str], peer: str | None, request: tuple[str, bytes] = ("GET", b"")
+) -> Answer:
+    """One request (its method and body) to the application itself, from any address one likes."""
+    method, data = request
     sent: list[dict[str, object]] = []
 
     async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": data, "more_body": False}
 
     async def send(message: dict[str, object]) -> None:
         sent.append(message)
@@ -103,7 +108,7 @@ def ask(app: object, path: str, headers: Mapping[str, str], peer: str | None) ->
     scope = {
         "type": "http",
         "http_version": "1.1",
-        "method": "GET",
+        "method": method,
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KEY = "correct-horse"
 KNOWN = {
     "/",
+    "/api/convert",
     "/api/health",
     "/api/health/detailed",
     "/api/status",
@@ -30,6 +31,11 @@ KNOWN = {
     "/openapi.json",
     "/swagger/index.html",
 }
+
+
+CONVERSION = b"""{"from": "openai-chat", "to": "openai-chat", "body": {"model": "m",
+    "messages": [{"role": "user", "content": "hi"}]}}"""
+POSTED = {"/api/convert": CONVERSION}  # the other paths are read
 
 
 def build(cells: Cells, key: str | None = None, bound: str = "127.0.0.1") -> FastAPI:
@@ -78,7 +84,7 @@ def test_the_enumeration_below_sees_every_route() -> None:
 def test_permissions(path: str, configured: str | None, given: str | None, peer: str, expected: int) -> None:
     app = build(healthy(), configured, bound="0.0.0.0")
     headers = {"host": "127.0.0.1:9090"} | ({"authorization": f"Bearer {given}"} if given else {})
-    answer = ask(app, path, headers, peer)
+    answer = ask(app, path, headers, peer, ("POST", POSTED[path]) if path in POSTED else ("GET", b""))
     wanted = 200 if path in PUBLIC else expected
     assert answer.status == (404 if path == "/api/unknown" and wanted == 200 else wanted)
     if answer.status != 200:
@@ -86,7 +92,7 @@ def test_permissions(path: str, configured: str | None, given: str | None, peer:
     assert set(SECURITY_HEADERS) <= set(answer.headers)
 
 
-@pytest.mark.parametrize("path", sorted(KNOWN))
+@pytest.mark.parametrize("path", sorted(KNOWN - POSTED.keys()))
 def test_every_path_answers_over_a_socket(port: int, path: str) -> None:
     answer = fetch(port, path)
     assert answer.status == 200
@@ -103,6 +109,7 @@ def test_every_path_answers_over_a_socket(port: int, path: str) -> None:
         ("GET", "/nothing", 404, "not_found"),
         ("GET", "/api/status/", 404, "not_found"),
         ("POST", "/api/status", 405, "method_not_allowed"),
+        ("GET", "/api/convert", 405, "method_not_allowed"),
         ("DELETE", "/", 405, "method_not_allowed"),
     ],
 )
