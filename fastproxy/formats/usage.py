@@ -43,12 +43,16 @@ HEAD_BYTES: Final = 4_096
 END_BYTES: Final = 2_048  # of a whole body, searched for its counts before it is read from the beginning
 # Responses events hold the whole response, interaction events the interaction
 _EVENT_DEPTHS: Final = {"openai-responses": (2,), "gemini": (1, 2)}
-# What the end of a whole stream cannot be without.
+# What the end of a whole stream cannot be without. No text of a model looks like it: there a quote is escaped, and no
+# line begins.
+_RESPONSE_ENDS: Final = rb"response\.(?:completed|incomplete|failed|cancelled)"
 _END_MARKS: Final = {
-    "openai-chat": re.compile(rb'\[DONE\]|"finish_reason":\s*"|"error":'),
-    "openai-responses": re.compile(rb'response\.(?:completed|incomplete|failed|cancelled)|event: ?error|"error":\s*\{'),
-    "anthropic": re.compile(rb"message_stop|event: ?error"),
-    "gemini": re.compile(rb'"finishReason"|"blockReason"|"error":|interaction\.(?:completed|status_update)'),
+    "openai-chat": re.compile(rb'^data: ?\[DONE\]|"finish_reason":\s*"|"error":\s*\{', re.MULTILINE),
+    "openai-responses": re.compile(
+        rb'^event: ?(?:%b|error)|"type":\s*"(?:%b|error)"' % (_RESPONSE_ENDS, _RESPONSE_ENDS), re.MULTILINE
+    ),
+    "anthropic": re.compile(rb'^event: ?(?:message_stop|error)|"type":\s*"(?:message_stop|error)"', re.MULTILINE),
+    "gemini": re.compile(rb'"(?:finishReason|blockReason|error)":|"interaction\.(?:completed|status_update)"'),
 }
 _CANDIDATES: Final = 32  # so that a tail made of `"usage":{` costs 1 ms, not 50
 

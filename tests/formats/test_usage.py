@@ -375,3 +375,31 @@ def test_noise_never_raises(wire_format: str, noise: bytes) -> None:
     fed(wire_format, lines)
     read_json(wire_format, lines)
     read_tail(wire_format, lines)
+
+
+@pytest.mark.parametrize(
+    ("wire_format", "stream", "ended"),
+    [
+        (
+            "openai-chat",
+            b'data: {"choices":[{"delta":{"content":"[DONE] \\"finish_reason\\":\\"stop\\""}}]}\n\n',
+            False,
+        ),
+        ("openai-chat", b'data: {"choices":[{"delta":{},"finish_reason":null}]}\n\n', False),
+        ("openai-chat", b'data: {"choices":[{"delta":{},"finish_reason": "stop"}]}\n\n', True),
+        ("openai-chat", b"data:[DONE]\n\n", True),
+        ("openai-chat", b'data: {"error": {"message": "x"}}\r\n\r\n', True),
+        ("anthropic", b'event: content_block_delta\ndata: {"delta":{"text":"event: message_stop"}}\n\n', False),
+        ("anthropic", b'event: message_stop\ndata: {"type":"message_stop"}\n\n', True),
+        ("openai-responses", b'data: {"type":"response.output_text.delta","delta":"response.completed"}\n\n', False),
+        ("openai-responses", b'data: {"type":"response.incomplete","response":{}}\n\n', True),
+        ("openai-responses", b"event: response.completed\ndata: " + b"x" * 40_000, True),
+        ("gemini", b'data: {"candidates":[{"content":{"parts":[{"text":"finishReason"}]}}]}\n\n', False),
+        ("gemini", b'data: {"candidates":[{"finishReason":"STOP"}]}\n\n', True),
+        ("openai", b"data: anything\n\n", True),
+    ],
+)
+def test_a_stream_has_ended_when_it_says_so_in_its_own_words(wire_format: str, stream: bytes, ended: bool) -> None:
+    usage = StreamUsage(wire_format)
+    usage.feed(stream)
+    assert usage.has_ended() is ended
