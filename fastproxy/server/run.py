@@ -14,6 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+from fastproxy.providers.models import known
 from fastproxy.server.children import Children, Place
 from fastproxy.server.crew import Crew
 from fastproxy.server.handover import Handover
@@ -69,6 +70,7 @@ def _serve(plan: MasterPlan, listeners: Listeners, arena: Arena, handover: Hando
     children = Children(arena, _places(plan, len(listeners.slots), arena))
     crew = Crew(plan, Nursery(children, listeners, board, shelf, signals, plan.pin), time.monotonic())
     master = Master(Tools(plan, crew, listeners, board, signals, handover.notifier, handover))
+    known("")  # reads the table of models, 2 MB and 10 ms, once for all workers
     # what exists now is shared with all children: keep the collector from touching (and so copying) it in each of them
     gc.collect()
     gc.freeze()

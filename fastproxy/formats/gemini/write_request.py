@@ -46,9 +46,11 @@ def write_request(request: ChatRequest, target: Target, notes: Notes) -> tuple[d
 
 
 def _without(body: dict[str, Any], refused: Iterable[str], notes: Notes) -> dict[str, Any]:
-    """`body` without fields that the vendor refuses: "labels", "generationConfig.seed"."""
+    """`body` without fields that the vendor refuses: "labels", "generationConfig.seed", or "seed" for short."""
     for path in refused:
         above, _, name = path.rpartition(".")
+        if not above and name not in body:
+            above = "generationConfig"
         holder = body.get(above) if above else body
         if isinstance(holder, dict) and name in holder:
             notes.drop(path, "the vendor does not take it")

@@ -59,7 +59,8 @@ def write_request(request: ChatRequest, target: Target, notes: Notes) -> tuple[J
             body["max_tokens"] = body.pop(field)
         else:
             del body[field]
-            notes.drop(_HUB_NAME.get(field, field), "the upstream refuses it")
+            if field != "stream_options":  # which the client has not asked for
+                notes.drop(_HUB_NAME.get(field, field), "the upstream refuses it")
     return body, names
 
 
