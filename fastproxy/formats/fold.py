@@ -50,7 +50,7 @@ def fold(events: Iterable[Event]) -> Reply:
             usage = event.usage if event.usage is not None else usage
         elif isinstance(event, UsageReport):
             usage = event.usage
-    made = tuple(choices[place].choice() for place in sorted(choices)) or (Choice((), "other"),)
+    made = tuple([choices[place].choice() for place in sorted(choices)]) or (Choice((), "other"),)
     return _reply(begin, made, usage)
 
 
@@ -127,7 +127,7 @@ class _Folding:
 
     def choice(self) -> Choice:
         end = self._end
-        parts = tuple(_whole(self._blocks[number]) for number in sorted(self._blocks))
+        parts = tuple([_whole(self._blocks[number]) for number in sorted(self._blocks)])
         return Choice(parts, end.reason, end.stop_sequence, end.explanation, tuple(self._logprobs))
 
 

@@ -207,6 +207,8 @@ def _decided_by_model(channels: Sequence[Channel]) -> frozenset[str]:
     bridging = [channel for channel in channels if channel.bridge is not None]
     if len({channel.provider for channel in bridging}) > 1 or any(channel.bridge for channel in choosy):
         decided |= {*CHAT_FORMATS, "openai"}
+    if len({channel.provider for channel in channels}) > 1:
+        decided.add("openai")  # embeddings and their like, which others than those who speak it can be asked for
     return frozenset(decided)
 
 

@@ -10,12 +10,19 @@ from typing import Final
 
 _HOMES: Final = (
     (re.compile(r"claude-"), "anthropic"),
-    (re.compile(r"(?:gpt-|chatgpt-|o[1-9](?:-|$)|codex-|computer-use-)"), "openai"),
+    (
+        re.compile(
+            r"(?:gpt-|chatgpt-|o[1-9](?:-|$)|codex-|computer-use-|text-embedding-(?:3-|ada-)|(?:omni|text)-moderation-)"
+        ),
+        "openai",
+    ),
     (re.compile(r"(?:models/)?(?:gemini|gemma)-"), "google-ai-studio"),
     (re.compile(r"grok-"), "grok"),
     (re.compile(r"deepseek-"), "deepseek"),
     (re.compile(r"(?:mistral|codestral|ministral|magistral|pixtral|devstral)-"), "mistral"),
-    (re.compile(r"command-"), "cohere"),
+    (re.compile(r"(?:command-|c4ai-|(?:embed|rerank)-(?:english-|multilingual-|v\d))"), "cohere"),
+    (re.compile(r"jina-(?!deepsearch)"), "jina"),
+    (re.compile(r"(?:voyage-|rerank-(?:lite-)?\d)"), "voyage"),
     (re.compile(r"sonar(?:-|$)"), "perplexity-ai"),
 )
 

@@ -284,6 +284,30 @@ class TestCompletions:
         assert stage.asked_for() == b"/v1/completions"
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "port"),
+    [
+        ("/v1/rerank", RERANK | {"model": "rerank-v3.5"}, 1),
+        ("/v1/embeddings", EMBED | {"model": "gemini-embedding-001"}, 2),
+        ("/v1/embeddings", EMBED | {"model": "text-embedding-3-small"}, 3),
+        ("/v1/embeddings", EMBED | {"model": "somebodys-own"}, 1),
+        ("/v1beta/models/text-embedding-3-small:embedContent", CONTENT, 3),
+    ],
+)
+def test_among_channels_that_take_any_model_its_vendor_is_asked(path: str, body: dict[str, Any], port: int) -> None:
+    vendors = (("cohere", "openai"), ("google-ai-studio", "gemini"), ("openai", "openai"))
+    specs = [
+        ChannelSpec(vendor, vendor, f"http://127.0.0.1:{place}/v1", (spoken,), "bearer", ("k",))
+        for place, (vendor, spoken) in enumerate(vendors, 1)
+    ]
+    stage = Gateway(Snapshot(SECRET, "stage", {}, channels=tuple(specs), open_to_all=True))
+    ends = {origin.port: warm(pool) for origin, pool in stage.world.pools.items()}
+    text = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(text)}\r\n\r\n"
+    stage.client().data_received(head.encode() + text)
+    assert [place for place, outbound in ends.items() if wire_of(outbound).take()] == [port]
+
+
 def chunk(delta: dict[str, Any], finish: str | None = None) -> str:
     return data({"id": "x", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 

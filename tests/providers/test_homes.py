@@ -20,6 +20,12 @@ from fastproxy.providers.homes import _HOMES, OWN_MODELS_ONLY, home_of
         ("models/gemini-3-pro", "google-ai-studio"),
         ("grok-4", "grok"),
         ("sonar", "perplexity-ai"),
+        ("text-embedding-3-small", "openai"),
+        ("text-embedding-004", ""),  # Google's, but others have used the like
+        ("rerank-v3.5", "cohere"),
+        ("embed-multilingual-v3.0", "cohere"),
+        ("rerank-2.5-lite", "voyage"),
+        ("jina-embeddings-v3", "jina"),
         ("openai/gpt-5", ""),
         ("my-claude-3", ""),
         ("ocean", ""),

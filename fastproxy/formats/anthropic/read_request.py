@@ -8,50 +8,41 @@ the rest   → fields of the same meaning; what has no word is kept in `extra`
 
 from __future__ import annotations
 
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
 from fastproxy.formats import checked
 from fastproxy.formats.anthropic.read_blocks import read_content
 from fastproxy.formats.anthropic.tools import read_choice, read_tools
 from fastproxy.formats.anthropic.words import NAME, READ_TIERS
-from fastproxy.formats.chat import ChatRequest, Effort, Original, OutputFormat, Reasoning, ToolResult, Turn
+from fastproxy.formats.chat import ChatRequest, Effort, Original, OutputFormat, Reasoning, Text, ToolResult, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROLES: Final = ("user", "assistant", "system")
 EFFORTS: Final = frozenset(get_args(Effort))
-WITH_WORDS: Final = frozenset(
-    {
-        "model", "messages", "system", "max_tokens", "stream", "tools", "tool_choice", "temperature", "top_p", "top_k",
-        "stop_sequences", "thinking", "output_config", "metadata", "service_tier",
-    }
-)  # fmt: skip
 Body = dict[str, Any]
+Said: TypeAlias = dict[str, Any]  # fields of ChatRequest
 
 
 def read_request(body: Body, *, model: str = "", stream: bool | None = None) -> ChatRequest:
     """Raises: FormatError, which names the JSON path."""
-    choice, parallel = read_choice(body)
-    user, metadata = _metadata(body)
-    return ChatRequest(
-        format=NAME,
-        model=model or checked.needed(checked.text(body, "model"), "model", "a string"),
-        turns=(*_system(body), *_messages(body)),
-        body=body,
-        stream=bool(checked.boolean(body, "stream")) if stream is None else stream,
-        tools=read_tools(body),
-        tool_choice=choice,
-        parallel_tools=parallel,
-        max_output=checked.integer(body, "max_tokens", least=0),
-        temperature=checked.number(body, "temperature"),
-        top_p=checked.number(body, "top_p"),
-        top_k=checked.integer(body, "top_k"),
-        stop=_stop(body),
-        reasoning=_reasoning(body),
-        output=_output(body),
-        user=user,
-        metadata=metadata,
-        service_tier=_tier(body),
-        extra=_extra(body),
-    )
+    said: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for name, value in body.items():
+        read = _READERS.get(name)
+        if read is not None:
+            if value is not None:
+                said |= read(body)
+        elif name not in _ALWAYS:
+            extra[name] = value
+    if extra or "extra" in said:
+        said["extra"] = {**extra, **said.get("extra", {})}
+    if not model:
+        model = checked.needed(checked.text(body, "model"), "model", "a string")
+    if stream is None:
+        stream = bool(checked.boolean(body, "stream"))
+    return ChatRequest(NAME, model, (*_system(body), *_messages(body)), body, stream, **said)
 
 
 def _system(body: Body) -> tuple[Turn, ...]:
@@ -63,10 +54,14 @@ def _system(body: Body) -> tuple[Turn, ...]:
 
 def _messages(body: Body) -> list[Turn]:
     messages = checked.needed(checked.array(body, "messages"), "messages", "an array")
-    return [_message(value, f"messages[{place}]") for place, value in enumerate(messages)]
+    return [_message(value, place) for place, value in enumerate(messages)]
 
 
-def _message(value: Any, path: str) -> Turn:
+def _message(value: Any, place: int) -> Turn:
+    if type(value) is dict and type(content := value.get("content")) is str and (role := value.get("role")) in ROLES:
+        # a text alone, as most are: 0.5 us instead of 1.6
+        return Turn(role, (Text(content, original=Original(NAME, content)),), original=Original(NAME, value))
+    path = f"messages[{place}]"
     message = checked.as_mapping(value, path)
     role = checked.needed(checked.text(message, "role", path + "."), "role", "a string", path + ".")
     if role not in ROLES:
@@ -77,12 +72,23 @@ def _message(value: Any, path: str) -> Turn:
     return Turn(role, parts, original=Original(NAME, message))
 
 
-def _stop(body: Body) -> tuple[str, ...]:
+def _choice(body: Body) -> Said:
+    choice, parallel = read_choice(body)
+    return {"tool_choice": choice, "parallel_tools": parallel}
+
+
+def _stop(body: Body) -> Said:
     found = checked.array(body, "stop_sequences") or []
     for place, value in enumerate(found):
         if not isinstance(value, str):
             checked.wrong(f"stop_sequences[{place}]", value, "a string")
-    return tuple(found)
+    return {"stop": tuple(found)}
+
+
+def _thinking(body: Body) -> Said:
+    made: Said = {"reasoning": _reasoning(body), "output": _output(body)}
+    unknown = _unknown(body)
+    return {**made, "extra": unknown} if unknown else made
 
 
 def _reasoning(body: Body) -> Reasoning | None:
@@ -121,28 +127,44 @@ def _output(body: Body) -> OutputFormat | None:
     return OutputFormat("json_schema", schema, original=Original(NAME, wanted))
 
 
-def _metadata(body: Body) -> tuple[str | None, dict[str, Any] | None]:
-    """The user's id, and whatever else stands beside it."""
-    metadata = checked.mapping(body, "metadata")
-    if metadata is None:
-        return None, None
-    rest = {name: value for name, value in metadata.items() if name != "user_id"}
-    return checked.text(metadata, "user_id", "metadata."), rest or None
-
-
-def _tier(body: Body) -> str | None:
-    word = checked.text(body, "service_tier")
-    return None if word is None else READ_TIERS.get(word, word)
-
-
-def _extra(body: Body) -> dict[str, Any]:
-    """Fields without a word of ours, and those whose value has none."""
-    extra = {name: value for name, value in body.items() if name not in WITH_WORDS}
-    thinking = body.get("thinking")
+def _unknown(body: Body) -> dict[str, Any]:
+    """What there is no word for in the two fields that tell how to think and how to answer."""
+    extra: dict[str, Any] = {}
+    thinking, config = body.get("thinking"), body.get("output_config")
     if isinstance(thinking, dict) and thinking.get("type") not in _KINDS:
         extra["thinking"] = thinking
-    config = body.get("output_config")
     if isinstance(config, dict):
         unknown = {name: value for name, value in config.items() if name not in ("effort", "format")}
         extra |= {"output_config": unknown} if unknown else {}
     return extra
+
+
+def _metadata(body: Body) -> Said:
+    """The user's id, and whatever else stands beside it."""
+    metadata = checked.needed(checked.mapping(body, "metadata"), "metadata", "an object")
+    rest = {name: value for name, value in metadata.items() if name != "user_id"}
+    return {"user": checked.text(metadata, "user_id", "metadata."), "metadata": rest or None}
+
+
+def _tier(body: Body) -> Said:
+    word = checked.text(body, "service_tier")
+    return {"service_tier": None if word is None else READ_TIERS.get(word, word)}
+
+
+_ALWAYS: Final = frozenset(("model", "messages", "system", "stream"))
+# Called for those that a body has: 2 us less than asking for each of them.
+_READERS: Final[dict[str, Callable[[Body], Said]]] = {
+    "max_tokens": lambda body: {"max_output": checked.integer(body, "max_tokens", least=0)},
+    "temperature": lambda body: {"temperature": checked.number(body, "temperature")},
+    "top_p": lambda body: {"top_p": checked.number(body, "top_p")},
+    "top_k": lambda body: {"top_k": checked.integer(body, "top_k")},
+    "stop_sequences": _stop,
+    "tools": lambda body: {"tools": read_tools(body)},
+    "tool_choice": _choice,
+    "thinking": _thinking,
+    "output_config": _thinking,
+    "metadata": _metadata,
+    "service_tier": _tier,
+}
+# Every field of a body that has a word, for tests that compare them with the SDK's.
+WITH_WORDS: Final = _ALWAYS | _READERS.keys()
