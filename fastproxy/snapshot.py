@@ -29,6 +29,7 @@ class ChannelSpec(msgspec.Struct, frozen=True):
     vendor_address: bool = False  # the address is the catalogue's, so nothing of ours is to be seen there
     verify: bool = True
     ca_file: str | None = None
+    api_version: str = ""  # Azure's deployment paths
 
 
 class KeySpec(msgspec.Struct, frozen=True):

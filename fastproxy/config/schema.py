@@ -136,6 +136,7 @@ _CHANNEL: Fields = {
     "sets": some(_TEXT),
     "verify": _FLAG,
     "ca_file": _TEXT,
+    "api_version": scalar(values.parse_api_version, expected="a version"),
     **_CAPS,
 }
 

@@ -159,6 +159,7 @@ class Channel:
     tpm: int | None = None
     concurrency: int | None = None
     budget: Budget | None = None
+    api_version: str | None = None  # Azure's deployment paths, as in ?api-version=2024-10-21
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ _SIZE_UNITS = {
     "b": 1, "k": 1 << 10, "kib": 1 << 10, "kb": 10**3, "m": 1 << 20, "mib": 1 << 20, "mb": 10**6,
     "g": 1 << 30, "gib": 1 << 30, "gb": 10**9,
 }  # fmt: skip
+_API_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,39}", re.ASCII)
 _RATE = re.compile(r"([1-9]\d{0,11})/(s|m|h|d)", re.ASCII)
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?", re.ASCII)
 _TRUE = frozenset({"true", "yes", "on", "1"})
@@ -56,6 +57,13 @@ def parse_text(text: str) -> str:
         raise ValueError("expected text, seen nothing")
     if not text.isprintable():
         raise ValueError("expected one line of text, seen a control character")
+    return text
+
+
+def parse_api_version(text: str) -> str:
+    """What Azure calls a version: 2024-10-21, 2025-04-01-preview, v1."""
+    if not _API_VERSION.fullmatch(text):
+        raise ValueError(f"{cut(text)} is not an api version; expected one like 2024-10-21")
     return text
 
 

@@ -53,7 +53,7 @@ def lay(exchange: Exchange) -> None:
     reading = head.reading
     if attempt is None or reading is None or reading.drop is not attempt.drop or not head.keep_alive:
         return
-    if exchange.attempts_made != 1 or attempt.bridges:
+    if exchange.attempts_made != 1 or attempt.bridges or attempt.api_version:
         return  # the first choice was not to be had; it may be again
     if head.method == b"HEAD" or attempt.rename or head.connection.listed or not _NEVER.isdisjoint(head.shape.index):
         return

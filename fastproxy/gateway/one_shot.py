@@ -47,7 +47,7 @@ def is_one_shot(operation: Operation | None) -> bool:
 
 def attempt_for(channel: Channel, operation: Operation) -> Attempt | None:
     """The attempt for such an operation: as it is, or in the channel's own shape; None when it has neither."""
-    name, bridges = operation.name, channel.bridges
+    name, bridges = operation.name, {} if channel.deploys else channel.bridges
     if vendor_way(name, channel.provider) is not None:
         return bridges.get(operation.format) or next(iter(bridges.values()))
     if name not in FOREIGN and operation.format in channel.attempts:

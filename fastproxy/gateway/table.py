@@ -13,6 +13,7 @@ from time import time
 from typing import TYPE_CHECKING, Final
 
 from fastproxy.formats.chat import CHAT_FORMATS
+from fastproxy.gateway.deployments import deployments_prefix
 from fastproxy.providers.passthrough import HIDDEN_FROM_PROVIDERS
 from fastproxy.shared import rows
 from fastproxy.wire.fields import same_drop
@@ -72,13 +73,14 @@ class Attempt:
     another, so that the request is translated (translate.py, deliver.py).
     """
 
-    __slots__ = ("auth", "bridges", "channel", "drop", "fixed", "format", "forwarded", "pool", "prefix",
+    __slots__ = ("api_version", "auth", "bridges", "channel", "drop", "fixed", "format", "forwarded", "pool", "prefix",
                  "preserves_host", "provider", "rename", "replies", "reply_drop", "reply_lines", "via")  # fmt: skip
 
     def __init__(self, pool: Pool, *, channel: str, provider: str, prefix: str) -> None:
         self.pool = pool
         self.format = ""
         self.bridges = False
+        self.api_version = b""  # Azure: the model belongs into the path, see deployments.py
         self.channel = channel
         self.provider = provider
         self.prefix = prefix.encode()
@@ -145,6 +147,7 @@ class Channel:
         "attempts",
         "bridge",
         "bridges",
+        "deploys",
         "formats",
         "models",
         "name",
@@ -160,6 +163,7 @@ class Channel:
         self.formats = frozenset(spec.formats)
         self.models = frozenset((*spec.models, *spec.rename)) if spec.models else None
         self.renames = bool(spec.rename)
+        self.deploys = bool(spec.api_version)
         self.priority = spec.priority
         self.weight = spec.weight
         self.attempts = attempts  # by format: the credential is sent in another way
@@ -175,7 +179,7 @@ class Table:
     """One configuration, ready for use."""
 
     __slots__ = ("catch_all", "channels", "created", "decided_by_model", "keys", "listed_models",
-                 "passthrough_attempts", "routes", "snapshot", "translated", "via")  # fmt: skip
+                 "passthrough_attempts", "routed", "routes", "snapshot", "translated", "via")  # fmt: skip
 
     def __init__(self, snapshot: Snapshot, pools: Pools) -> None:
         self.snapshot = snapshot
@@ -188,6 +192,7 @@ class Table:
         self.decided_by_model = _decided_by_model(self.channels)
         self.translated = _translated(self.channels)
         self.listed_models = _listed_models(self.channels)
+        self.routed: dict[tuple[str, str, str], tuple[Attempt, ...]] = {}  # format, operation, model: see route.py
         self.passthrough_attempts: dict[tuple[Origin, str], Attempt] = {}
 
     def auth_of(self, provider: str) -> Callable[[], bytes] | None:
@@ -202,7 +207,7 @@ class Table:
 
 def _decided_by_model(channels: Sequence[Channel]) -> frozenset[str]:
     """Formats for which it matters which model is asked for. For the others the body is not looked into."""
-    choosy = [channel for channel in channels if channel.models is not None or channel.renames]
+    choosy = [channel for channel in channels if channel.models is not None or channel.renames or channel.deploys]
     decided = {name for channel in choosy for name in channel.formats}
     bridging = [channel for channel in channels if channel.bridge is not None]
     if len({channel.provider for channel in bridging}) > 1 or any(channel.bridge for channel in choosy):
@@ -305,6 +310,9 @@ def _channel_attempt(spec: ChannelSpec, wire_format: str, pools: Pools, via: byt
     origin, prefix = parse_origin(spec.base_url, verify=spec.verify, ca_file=spec.ca_file)
     attempt = Attempt(pools(origin), channel=spec.name, provider=spec.provider, prefix=prefix)
     attempt.format = wire_format
+    if spec.api_version:
+        attempt.prefix = deployments_prefix(prefix).encode()
+        attempt.api_version = spec.api_version.encode()
     lines = dict(spec.headers)
     attempt.drop = same_drop(
         CREDENTIALS | HIDDEN_FROM_PROVIDERS | {b"host"} | {name.lower().encode() for name in lines}

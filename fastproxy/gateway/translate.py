@@ -20,6 +20,7 @@ from fastproxy.formats.notes import Notes
 from fastproxy.formats.openai_responses import state_fields
 from fastproxy.formats.registry import CHAT, CLIENTS, ChatFormat, ClientFormat
 from fastproxy.formats.tool_names import ToolNames
+from fastproxy.gateway.deployments import deployed
 from fastproxy.gateway.inline import inlined
 from fastproxy.gateway.one_shot import ask, is_one_shot
 from fastproxy.gateway.stored import with_previous
@@ -96,7 +97,10 @@ async def translate(exchange: Exchange, attempt: Attempt) -> bytes:
     translation.losses = notes.report(request, translation.source.FIELDS) if notes else ()
     _obey_key(exchange)
     exchange.body = _encoded(body)
-    return _head(exchange, attempt, attempt.prefix + upstream.upstream_path(meant, stream=request.stream).encode())
+    path = upstream.upstream_path(meant, stream=request.stream).encode()
+    if attempt.api_version:
+        path = deployed(attempt, request.model, path)
+    return _head(exchange, attempt, attempt.prefix + path)
 
 
 def _reading(attempt: Attempt, body: dict[str, Any]) -> dict[str, Any]:

@@ -87,6 +87,7 @@ def _channel(channel: Channel) -> ChannelSpec:
         vendor_address=channel.base_url is None,
         verify=channel.verify,
         ca_file=channel.ca_file,
+        api_version=channel.api_version or "",
     )
 
 

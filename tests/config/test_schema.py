@@ -68,7 +68,7 @@ channels:
   - {name: openai-main, provider: openai, keys: ["${OPENAI_API_KEY}", second-key], base_url: https://api.openai.com/v1,
      models: [gpt-5, gpt-5-mini], rename: {gpt-5: gpt-5-2026-08-07}, weight: 2, priority: 10, format: openai-chat,
      sets: [default, extra], verify: false, ca_file: "${CA_FILE}",
-     rpm: 100, tpm: 200000, concurrency: 5, budget: {amount: 9.5, period: daily}}
+     rpm: 100, tpm: 200000, concurrency: 5, budget: {amount: 9.5, period: daily}, api_version: 2024-10-21}
   - provider: anthropic
 models:
   - {name: gpt-5, strategy: weighted, rpm: 6000, tpm: 1, concurrency: 2, budget: {amount: 1},
@@ -162,7 +162,7 @@ def test_the_sections_of_the_schema(everything: Settings, tmp_path: Path) -> Non
         Channel(
             "openai-main", "openai", ("sk-from-env", "second-key"), "https://api.openai.com/v1",
             ("gpt-5", "gpt-5-mini"), {"gpt-5": "gpt-5-2026-08-07"}, 2, 10, "openai-chat", ("default", "extra"),
-            False, authority, 100, 200_000, 5, Budget(9.5, "daily"),
+            False, authority, 100, 200_000, 5, Budget(9.5, "daily"), "2024-10-21",
         ),
         Channel("anthropic", "anthropic"),
     )  # fmt: skip

@@ -58,9 +58,11 @@ def _messages(body: Body) -> list[Turn]:
 
 
 def _message(value: Any, place: int) -> Turn:
-    if type(value) is dict and type(content := value.get("content")) is str and (role := value.get("role")) in ROLES:
-        # a text alone, as most are: 0.5 us instead of 1.6
-        return Turn(role, (Text(content, original=Original(NAME, content)),), original=Original(NAME, value))
+    if type(value) is dict:
+        who, content = value.get("role"), value.get("content")
+        if type(content) is str and who in ROLES:  # a text alone, as most are: 0.5 us instead of 1.6
+            said = Text(content, original=Original(NAME, content))
+            return Turn(who, (said,), original=Original(NAME, value))
     path = f"messages[{place}]"
     message = checked.as_mapping(value, path)
     role = checked.needed(checked.text(message, "role", path + "."), "role", "a string", path + ".")

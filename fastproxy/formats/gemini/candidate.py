@@ -140,7 +140,7 @@ class Candidate:
 
     def _emit(self, given: str, name: str, arguments: Any, signature: str | None, events: list[Event]) -> None:
         text = orjson.dumps(arguments or {}).decode()
-        made = given or call_id(self._id, self._index, self._calls, name, text)
+        made = given or call_id(self._id, self._index, self._calls)
         self._calls += 1
         block = self._open("")
         events.append(ToolBegin(block, made, name, signature=signature, choice=self._index))
