@@ -1,7 +1,12 @@
-"""Read the model out of a multipart form (images, audio, videos) without touching the files beside it.
+"""Find the model in a multipart form (images, audio, videos) as it comes, without touching the files beside it.
 
-Pure. Source: RFC 7578, RFC 2046 5.1. What cannot be read for certain is no model; what two readers could read in two
-ways (the field twice, a field name in quotes that do not end) is refused.
+    preamble | --B CRLF head CRLF CRLF content CRLF | --B CRLF … CRLF | --B-- | epilogue
+                                       ^^^^^^^ span, where the head's name is `model`
+
+Pure. Source: RFC 7578, RFC 2046 5.1. Who reads here decides what somebody else will read again, so that anything two
+readers could read in two ways is refused: the field twice, a boundary that does not begin a line, a part without one
+plain name, a header that is folded. No SDK, browser or curl writes such forms, and a boundary is not found in a file by
+chance. Besides 4 KB of a part's head nothing is kept.
 """
 
 from __future__ import annotations
@@ -16,64 +21,153 @@ MAX_PARTS: Final = 64
 MAX_PART_HEAD_BYTES: Final = 4_096
 MAX_MODEL_BYTES: Final = 1_024
 _BOUNDARY: Final = re.compile(
-    rb"multipart/form-data\s*;(?:.*;)?\s*boundary=(?:\"([^\"\r\n]{1,70})\"|([^\s;\",]{1,70}))\s*(?:;|\Z)", re.IGNORECASE
+    rb"multipart/form-data\s*;(?:.*;)?\s*boundary=(?:\"([^\"\\\r\n]{1,70})\"|([^\s;\",\\]{1,70}))\s*(?:;|\Z)",
+    re.IGNORECASE,
 )
-_FIELD: Final = re.compile(rb"^content-disposition:[ \t]*form-data[ \t]*;([^\r\n]*)$", re.IGNORECASE | re.MULTILINE)
-_NAME: Final = re.compile(rb"(?:\A|;)[ \t]*name=(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;\"]+))", re.IGNORECASE)
+_BOUNDARIES: Final = re.compile(rb"boundary[ \t]*[*0-9]*[ \t]*=", re.IGNORECASE)
+_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_LINE: Final = re.compile(rb"(" + _TOKEN + rb"):([\t -~\x80-\xff]*)")
+_PARAMETER: Final = rb"[ \t]*;[ \t]*(" + _TOKEN + rb")=(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;\"\\]+))"
+_FIELD: Final = re.compile(
+    rb"[ \t]*form-data((?:" + _PARAMETER.replace(b"(" + _TOKEN, b"(?:" + _TOKEN) + rb")*)[ \t]*;?[ \t]*", re.IGNORECASE
+)
+_PARAMETERS: Final = re.compile(_PARAMETER)
+_NAMES: Final = re.compile(rb"(?<![A-Za-z])name[*0-9]*[ \t]*=", re.IGNORECASE)
 
 
-def peek_form(content_type: bytes, body: bytes) -> str | None:
-    """The value of the field `model`; None when the form has none, or is no form.
-
-    Raises: FormatError when it stands twice, is a file or not text, or when there are too many parts.
-    """
-    if content_type.lower().count(b"boundary=") > 1:
+def boundary_of(content_type: bytes) -> bytes | None:
+    """The boundary of a form; None when it is no form, or says none. Raises: FormatError when it says two."""
+    if len(_BOUNDARIES.findall(content_type)) > 1:
         raise FormatError("the content type names two boundaries")
-    found = _BOUNDARY.match(content_type.strip()[:MAX_TYPE_BYTES])
-    if found is None:
-        return None
-    values = _models(b"--" + (found[1] or found[2]), body)
-    if len(values) > 1:
-        raise FormatError("field 'model' stands twice")
-    if not values:
-        return None
-    if not 0 < len(values[0]) <= MAX_MODEL_BYTES:
-        raise FormatError(f"field 'model' must have 1 to {MAX_MODEL_BYTES} bytes, got {len(values[0])}")
-    try:
-        return values[0].decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise FormatError("field 'model' is not valid UTF-8") from error
+    found = _BOUNDARY.match(content_type.strip()) if len(content_type) <= MAX_TYPE_BYTES else None
+    return None if found is None else bytes(found[1] or found[2])
 
 
-def _models(delimiter: bytes, body: bytes) -> list[bytes]:
-    """The contents of all parts whose name is `model`. A part that the body does not end is not looked at."""
-    values: list[bytes] = []
-    at = 0 if body.startswith(delimiter) else body.find(b"\r\n" + delimiter) + 2
-    if at == 1:
-        return values
-    for _ in range(MAX_PARTS):
-        start = at + len(delimiter)
-        end = body.find(b"\r\n" + delimiter, start)
-        if end < 0 or body[start : start + 2] == b"--":
-            return values
-        head, blank, _ = body[start : min(end, start + MAX_PART_HEAD_BYTES)].partition(b"\r\n\r\n")
-        if blank and _name(head) == b"model":
-            values.append(body[start + len(head) + 4 : end])
-        at = end + 2
-    raise FormatError(f"over {MAX_PARTS} parts in the form")
+class FormReader:
+    """One form, in pieces that may be cut anywhere.
+
+    After `feed`: `model` is the field's value, once its end has been seen, and `span` where it stands in the body;
+    `closed` whether the form has ended; `size` the bytes so far. `feed` raises FormatError when the field stands twice,
+    is a file or not text, or when the form cannot be read in one way only.
+    """
+
+    __slots__ = (
+        "_content",
+        "_from",
+        "_in_head",
+        "_in_model",
+        "_kept",
+        "_mark",
+        "_parts",
+        "closed",
+        "model",
+        "size",
+        "span",
+    )
+
+    def __init__(self, boundary: bytes) -> None:
+        self.model: str | None = None
+        self.span = (0, 0)
+        self.closed = False
+        self.size = 0
+        self._mark = b"--" + boundary
+        self._kept = b""  # the end of what has come, which cannot be judged yet
+        self._from = 0  # from where on nothing is known, as all places counted from the beginning of the form
+        self._content = 0  # where the present content begins
+        self._in_head = False
+        self._in_model = False
+        self._parts = 0
+
+    def feed(self, piece: bytes | memoryview) -> None:
+        """Read on. Raises: FormatError."""
+        data = self._kept + piece
+        self.size += len(piece)
+        base = self.size - len(data)
+        place, following = 0, max(0, self._from - base)
+        while following >= 0:
+            place = following
+            following = self._head(data, place, base) if self._in_head else self._find_mark(data, place, base)
+        self._from = base + place
+        self._kept = data[self._unread(data, place, base) :]
+
+    def _unread(self, data: bytes, place: int, base: int) -> int:
+        """From where on `data` is needed again: a head or a model from its beginning, a file to find a cut mark."""
+        if self._in_head:
+            return place
+        if self._in_model:
+            return self._content - base - 2
+        return max(place - 2, len(data) - len(self._mark) - 1, 0)
+
+    def _find_mark(self, data: bytes, place: int, base: int) -> int:
+        """Behind the next boundary; -1 when it is not here yet."""
+        found = data.find(self._mark, place)
+        if found < 0:
+            if self._in_model and base + len(data) - self._content > MAX_MODEL_BYTES + len(self._mark) + 2:
+                raise FormatError(f"field 'model' must have 1 to {MAX_MODEL_BYTES} bytes, got more")
+            return -1
+        line = found - 2
+        begins = base + found == 0 or (base + line >= self._content and data[line:found] == b"\r\n")
+        if not begins or self.closed:
+            raise FormatError("the form cannot be read: its boundary stands where no part begins")
+        if self._in_model:
+            self._take_model(data[self._content - base : line])
+        self._parts += 1
+        if self._parts > MAX_PARTS + 1:
+            raise FormatError(f"over {MAX_PARTS} parts in the form")
+        self._in_head = True
+        return found + len(self._mark)
+
+    def _head(self, data: bytes, place: int, base: int) -> int:
+        """Behind the head of a part, or behind the end of the form; -1 when it is not here yet."""
+        lead = data[place : place + 2]
+        if lead == b"--":
+            self.closed, self._in_head = True, False
+            return place  # no further boundary may stand behind, nor begin with these
+        if len(lead) == 2 and lead != b"\r\n":
+            raise FormatError("the form cannot be read: something stands behind a boundary")
+        end = data.find(b"\r\n\r\n", place, place + MAX_PART_HEAD_BYTES)
+        if end < 0:
+            if len(data) - place >= MAX_PART_HEAD_BYTES:
+                raise FormatError(f"a part of the form has a head of over {MAX_PART_HEAD_BYTES} bytes")
+            return -1
+        head = data[place + 2 : end]
+        if self._mark in head:
+            raise FormatError("the form cannot be read: its boundary stands where no part begins")
+        self._in_model = read_name(head) == b"model"
+        if self._in_model and self.model is not None:
+            raise FormatError("field 'model' stands twice")
+        self._in_head, self._content = False, base + end + 4
+        return end + 4
+
+    def _take_model(self, value: bytes) -> None:
+        if not 0 < len(value) <= MAX_MODEL_BYTES:
+            raise FormatError(f"field 'model' must have 1 to {MAX_MODEL_BYTES} bytes, got {len(value)}")
+        try:
+            self.model = value.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise FormatError("field 'model' is not valid UTF-8") from error
+        self.span = (self._content, self._content + len(value))
+        self._in_model = False
 
 
-def _name(head: bytes) -> bytes:
-    """The name of the part with this head; b"" when it has none, or is a file."""
-    lines = _FIELD.findall(head.replace(b"\r\n", b"\n"))
-    if len(lines) != 1:
-        return b""
-    names = _NAME.findall(lines[0])
-    if len(names) > 1:
+def read_name(head: bytes) -> bytes:
+    """The name of the part with this head. Raises: FormatError when it has none, two, or is a file named `model`."""
+    fields: list[bytes] = []
+    for line in head.split(b"\r\n"):
+        found = _LINE.fullmatch(line)
+        if found is None:
+            raise FormatError("the head of a part of the form cannot be read")
+        if found[1].lower() == b"content-disposition":
+            fields.append(found[2])
+    if len(fields) != 1 or (field := _FIELD.fullmatch(fields[0])) is None:
+        raise FormatError("a part of the form has no readable content-disposition")
+    given = [(name.lower(), quoted or plain) for name, quoted, plain in _PARAMETERS.findall(field[1])]
+    names = [(name, value) for name, value in given if name.rstrip(b"*0123456789") == b"name"]
+    # With an escaped quote it depends on the reader where a value ends, so that any `name=` may be one.
+    if len(names) > 1 or (b"\\" in fields[0] and len(_NAMES.findall(fields[0])) > 1):
         raise FormatError("a part of the form has two names")
-    if not names:
-        return b""
-    name: bytes = names[0][0] or names[0][1]
-    if name == b"model" and b"filename" in lines[0].lower():
+    if not names or names[0][0] != b"name" or b"\\" in names[0][1]:
+        raise FormatError("a part of the form has no plain name")
+    if names[0][1] == b"model" and any(name.startswith(b"filename") for name, _ in given):
         raise FormatError("field 'model' must be text, got a file")
-    return name
+    return bytes(names[0][1])

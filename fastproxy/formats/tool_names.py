@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import xxhash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
 MAX_CHARS: Final = 64
 _ALLOWED: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -33,9 +33,9 @@ class ToolNames:
         wanted = dict.fromkeys(names)
         for name in wanted:
             if allowed.fullmatch(name) is None:
-                self._rename(name, set(wanted))
+                self._rename(name, wanted)
 
-    def _rename(self, name: str, taken: set[str]) -> None:
+    def _rename(self, name: str, taken: Container[str]) -> None:
         made = fitting(name)
         while made in self._back or made in taken:
             made = fitting(made + "'")

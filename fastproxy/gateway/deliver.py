@@ -32,7 +32,7 @@ from fastproxy.formats.fold import fold
 from fastproxy.gateway.one_shot import OneShot
 from fastproxy.gateway.reply_stream import ReplyStream
 from fastproxy.gateway.stored import remember
-from fastproxy.gateway.take import ReplyTaker, take_over
+from fastproxy.gateway.take import UNREADABLE, ReplyTaker, take_over
 from fastproxy.gateway.translate import Translation, reply_context
 from fastproxy.gateway.vault import keep
 from fastproxy.wire.sse import SseReader
@@ -103,10 +103,25 @@ class Taker(ReplyTaker):
         if self._split is None:
             self._hold(piece)
             return
-        for name, data in self._split.feed(piece):
-            self._hear(self._reader.feed(name, data))
+        try:
+            for name, data in self._split.feed(piece):
+                self._hear(self._reader.feed(name, data))
+        except UNREADABLE:
+            if self._sink is not None and self._exchange.status:
+                self._sink.flush()  # what stood in front of the error was said
+            raise
         if self._sink is not None:
             self._sink.flush()
+
+    def reply_failed(self, error: UpstreamFailed) -> None:
+        """A connection that breaks behind the last event has done its work."""
+        exchange = self._exchange
+        if self._sink is None or not self._sink.is_whole or not exchange.status:
+            exchange.reply_failed(error)
+            return
+        exchange.upstream_done = True
+        self._sink.end()
+        exchange.wake()
 
     def _hear(self, events: list[Event]) -> None:
         """Note what concerns the gateway, undo renamings, and pass the events on."""
@@ -167,7 +182,7 @@ class Taker(ReplyTaker):
                 self._hear(self._reader.feed(name, data))
             self._hear(self._reader.end())
         if self._is_signed:
-            keep(self._exchange, self._kept)
+            keep(self._exchange, self._translation.request, self._kept)
         if self._sink is not None:
             if self._translation.stores and self._sink.is_whole:
                 self._remember(self._whole())
@@ -180,13 +195,13 @@ class Taker(ReplyTaker):
         if Done not in kinds or End not in kinds:
             raise UpstreamFailed("the upstream's reply ended before its end", kind="upstream_truncated")
         reply = self._whole()
-        if self._translation.stores:
-            self._remember(reply)
+        if self._translation.stores and not self._remember(reply):
+            reply["store"] = False  # it is too large to be kept
         self._write(reply)
 
     def _whole(self) -> dict[str, Any]:
         translation = self._translation
         return translation.source.write_reply(fold(self._events), reply_context(self._exchange, translation))
 
-    def _remember(self, reply: dict[str, Any]) -> None:
-        remember(self._exchange, dict(self._translation.request.body), reply)
+    def _remember(self, reply: dict[str, Any]) -> bool:
+        return remember(self._exchange, dict(self._translation.request.body), reply)

@@ -82,8 +82,10 @@ class _Rare:
     usage: Usage | None = None
     meter: Meter | None = None
     first_byte = 0  # when the reply's first body byte came, as perf_counter_ns
+    fetched_bytes = 0  # of files that the request names by URL
     held_bytes = 0  # of the body, counted in the worker's bound
     translation: Translation | OneShot | None = None  # of a request whose channel speaks another format
+    asked: tuple[bytes | memoryview, bytes] | None = None  # body and target, if an attempt has put its own there
     tunnelled = False  # the client asked for a WebSocket
     waited_for: asyncio.Future[Any] | None = None
     upload_pump: Pump | None = None
@@ -197,7 +199,7 @@ class Exchange(_Rare):
     def body_piece(self, piece: bytes | memoryview) -> None:
         self.bytes_in += len(piece)
         if self.entry.reads_body and self.bytes_in > self.held_bytes:
-            self._hold_bytes(self.bytes_in - self.held_bytes)
+            self.hold_bytes(self.bytes_in - self.held_bytes)
         outbound = self.outbound
         if self.upload is KEPT or outbound is None:
             self.pieces.append(piece)
@@ -211,7 +213,7 @@ class Exchange(_Rare):
         elif piece:
             outbound.transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
 
-    def _hold_bytes(self, count: int) -> None:
+    def hold_bytes(self, count: int) -> None:
         """Count what is kept of bodies, over all exchanges of the worker."""
         world = self.world
         self.held_bytes += count
@@ -349,6 +351,16 @@ class Exchange(_Rare):
             outbound.reusable = False  # the upstream still waits for the rest of this request
         self.outbound = None
         outbound.pool.give_back(outbound)
+
+    def ask_else(self, body: bytes | memoryview, target: bytes) -> None:
+        """An attempt asks in its own words; `rewind` gives the next one the client's."""
+        if self.asked is None:
+            self.asked = (self.body, self.target)
+        self.body, self.target = body, target
+
+    def rewind(self) -> None:
+        if self.asked is not None:
+            self.body, self.target = self.asked
 
     # --- small questions ------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from fastproxy.errors import BadRequest
 from fastproxy.formats.chat import Audio, Document, Image, Part, Source, ToolResult, Turn, Video
 from fastproxy.formats.notes import place_of
-from fastproxy.wire.fetch import FetchLimits, Network, fetch
+from fastproxy.wire.fetch import FetchLimits, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Filed = Image | Document | Audio | Video
 MAX_FILES: Final = 20
+MAX_TOTAL_BYTES: Final = 32 << 20  # of one request's files
 _NEEDS_BYTES: Final[dict[str, tuple[type[Part], ...]]] = {
     "gemini": (Image, Document, Audio, Video),
     "openai-chat": (Document, Audio),
@@ -65,14 +66,21 @@ async def _fetch_all(exchange: Exchange, urls: list[str]) -> dict[str, Source]:
     limits = FetchLimits()
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_fetch_one(url, limits, exchange.world.network)) for url in urls]
+            tasks = [group.create_task(_fetch_one(exchange, url, limits)) for url in urls]
     except ExceptionGroup as refused:
         raise refused.exceptions[0] from None
     return {url: task.result() for url, task in zip(urls, tasks, strict=True)}
 
 
-async def _fetch_one(url: str, limits: FetchLimits, network: Network) -> Source:
-    media_type, data = await fetch(url, limits, network)
+async def _fetch_one(exchange: Exchange, url: str, limits: FetchLimits) -> Source:
+    """One file; a worker fetches a few at a time, and counts what it holds of them."""
+    world = exchange.world
+    async with world.fetching:
+        media_type, data = await fetch(url, limits, world.network)
+    exchange.fetched_bytes += len(data)
+    if exchange.fetched_bytes > MAX_TOTAL_BYTES:
+        raise BadRequest(f"the files of one request may have {MAX_TOTAL_BYTES >> 20} MiB together", kind="too_large")
+    exchange.hold_bytes(2 * len(data))
     return Source(media_type, b64encode(data).decode("ascii"))
 
 

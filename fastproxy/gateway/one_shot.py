@@ -18,6 +18,7 @@ from fastproxy.errors import BadRequest
 from fastproxy.formats import checked
 from fastproxy.formats.one_shot import FOREIGN, OPERATIONS, formats, vendor_way, way
 from fastproxy.formats.question import Question, Wish
+from fastproxy.gateway.bounds import check_model, load_bounded
 
 if TYPE_CHECKING:
     from fastproxy.formats.operations import Operation
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
 class OneShot:
     """One exchange of this kind: what `Translation` is for chat."""
 
-    __slots__ = ("client_body", "losses", "question")
+    __slots__ = ("losses", "question")
 
-    def __init__(self, client_body: bytes | memoryview) -> None:
-        self.client_body = client_body  # for a later attempt that speaks the client's own format
+    def __init__(self) -> None:
         self.losses: tuple[str, ...] = ()
         self.question: Question | None = None  # to the attempt in hand
 
@@ -60,17 +60,18 @@ def ask(exchange: Exchange, attempt: Attempt) -> bytes:
     operation, one_shot = exchange.operation, exchange.translation
     assert operation is not None
     if not isinstance(one_shot, OneShot):
-        one_shot = exchange.translation = OneShot(exchange.body)
-    body = checked.load(bytes(one_shot.client_body))
+        one_shot = exchange.translation = OneShot()
+    body = load_bounded(exchange)
     model = operation.path_model or checked.text(body, "model")
     if not model:
         raise BadRequest("field 'model' is missing: expected the name of a model")
+    check_model(model)
     found = way(operation.name, attempt.provider, attempt.format)
     assert found is not None
     wish = Wish(body, model, attempt.rename.get(model, model), exchange.name().decode(), int(time()))
     question = one_shot.question = found(wish)
     one_shot.losses = question.losses
-    exchange.body = orjson.dumps(question.body)
+    exchange.ask_else(orjson.dumps(question.body), exchange.target)
     return _base(attempt.prefix, question) + question.path.encode()
 
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 def prepare(exchange: Exchange, attempt: Attempt) -> bytes:
     """The whole upstream head. May replace `exchange.body` when the model has another name there."""
-    if exchange.translation is not None:
-        exchange.body = exchange.translation.client_body  # another attempt has put its own there
     head, inbound = exchange.head, exchange.inbound
     shape = head.shape
     if attempt.rename:
@@ -95,6 +93,6 @@ def _rename_model(exchange: Exchange, attempt: Attempt) -> None:
     if other is None or exchange.operation is None:
         return
     if exchange.operation.model == "path":
-        exchange.target = without_query_key(path_with_model(exchange.operation, other))
+        exchange.ask_else(exchange.body, without_query_key(path_with_model(exchange.operation, other)))
     elif exchange.entry.reads_body:
-        exchange.body = rename(bytes(exchange.body), other)
+        exchange.ask_else(rename(bytes(exchange.body), other), exchange.target)

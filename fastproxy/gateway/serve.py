@@ -68,6 +68,7 @@ async def _forward(exchange: Exchange, sent: Outbound | None) -> None:
             return
     attempts = route(exchange) if sent is None else exchange.choices
     for attempt in attempts:  # a retry is the next item, not a loop back
+        exchange.rewind()
         request = await translate(exchange, attempt) if attempt.bridges else prepare(exchange, attempt)
         if await send(exchange, attempt, request, last=attempt is attempts[-1], sent=sent):
             break

@@ -7,7 +7,6 @@ shelf (memory only, six hours, the oldest go first): whoever needs more sends th
 
 from __future__ import annotations
 
-import hashlib
 from time import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +14,7 @@ import orjson
 
 from fastproxy.errors import BadRequest
 from fastproxy.formats.openai_responses import input_items, output_items, with_history
+from fastproxy.gateway.owner import shelf_key
 
 if TYPE_CHECKING:
     from fastproxy.gateway.exchange import Exchange
@@ -22,23 +22,29 @@ if TYPE_CHECKING:
 KEPT_S: Final = 6 * 3600
 
 
-def remember(exchange: Exchange, body: dict[str, Any], reply: dict[str, Any]) -> None:
-    """Put a reply away with the input that led to it; `body` is the request, with its history in `input`."""
+def remember(exchange: Exchange, body: dict[str, Any], reply: dict[str, Any]) -> bool:
+    """Put a reply away with the input that led to it; `body` is the request, with its history in `input`.
+
+    False when it is too large to be kept.
+    """
     items = input_items(body)
     stored = orjson.dumps({"response": reply, "input": items, "history": [*items, *output_items(reply)]})
     now, world = int(time() * 1000), exchange.world
-    world.shelf.put(world.slot, _key(exchange, reply["id"]), stored, now, now + KEPT_S * 1000)
+    return world.shelf.put(world.slot, _key(exchange, reply["id"]), stored, now, now + KEPT_S * 1000)
 
 
 def recall(exchange: Exchange, response_id: str) -> dict[str, Any] | None:
-    """`{"response", "input", "history"}` of a stored response of this group."""
+    """`{"response", "input", "history"}` of a stored response, if it is this key's and of a model it may use."""
     packed = exchange.world.shelf.get(_key(exchange, response_id), int(time() * 1000))
     found: dict[str, Any] | None = orjson.loads(packed) if packed is not None else None
+    allowed = exchange.key.models if exchange.key is not None else None
+    if found is None or (allowed is not None and found["response"].get("model") not in allowed):
+        return None
     return found
 
 
 def forget(exchange: Exchange, response_id: str) -> None:
-    exchange.world.shelf.delete(exchange.world.slot, _key(exchange, response_id), int(time() * 1000))
+    exchange.world.shelf.delete(_key(exchange, response_id))
 
 
 def with_previous(exchange: Exchange, body: dict[str, Any]) -> dict[str, Any]:
@@ -54,6 +60,4 @@ def with_previous(exchange: Exchange, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _key(exchange: Exchange, response_id: str) -> bytes:
-    group = exchange.key.group if exchange.key is not None else ""
-    named = f"{group}\0response\0{response_id}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(named, key=exchange.table.snapshot.secret, digest_size=16).digest()
+    return shelf_key(exchange, "response", response_id)

@@ -16,6 +16,7 @@ from fastproxy.formats.inflate import decoder
 from fastproxy.formats.read_error import read_error
 from fastproxy.gateway.reply_stream import reply_head
 from fastproxy.wire.outbound import IDLE
+from fastproxy.wire.reply_head import BY_TUNNEL
 
 if TYPE_CHECKING:
     from fastproxy.formats.inflate import Inflate
@@ -28,7 +29,9 @@ logger = logging.getLogger("fastproxy")
 MAX_WHOLE_BYTES: Final = 64 << 20  # of a reply that is held until it is whole
 MAX_ERROR_BYTES: Final = 1 << 20
 # What a reply of an unforeseen shape shows itself as.
-_UNREADABLE: Final = (UpstreamFailed, FormatError, ValueError, TypeError, KeyError, IndexError, AttributeError)
+UNREADABLE: Final = (
+    UpstreamFailed, FormatError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError
+)  # fmt: skip
 
 
 class ReplyTaker:
@@ -63,7 +66,7 @@ class ReplyTaker:
     def reply_piece(self, piece: bytes, whole_chunks: bytes | None) -> None:
         try:
             self._take(piece)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             self._give_up(error)
 
     def reply_end(self) -> None:
@@ -73,7 +76,7 @@ class ReplyTaker:
         exchange.upstream_done = True
         try:
             self._complete()
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             self._give_up(error)
             return
         exchange.wake()
@@ -101,7 +104,7 @@ class ReplyTaker:
         try:
             self._take(body)
             self._complete()
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._as_failure(error) from None
 
     # --- what subclasses are made of ------------------------------------------------------------------------------
@@ -164,7 +167,10 @@ async def take_over(exchange: Exchange, taker: ReplyTaker) -> None:
     if reply.reading is None:
         attempt = exchange.the_attempt()
         attempt.pool.reading = reply.shape.reading(attempt.reply_drop)  # the next of its shape is recognised at once
-    exchange.meter = taker
+    if reply.framing is BY_TUNNEL:
+        raise UpstreamFailed("the upstream changed the protocol where nobody had asked for it")
+    if 200 <= reply.status < 300:
+        exchange.meter = taker
     if outbound.phase is IDLE:
         exchange.upstream_done = True
         taker.take_all(outbound.pending)

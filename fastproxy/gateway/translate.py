@@ -7,19 +7,20 @@ format and model. What could not be carried is named to the client, or refused i
 from __future__ import annotations
 
 from functools import lru_cache
+from secrets import token_hex
 from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from fastproxy.errors import BadRequest
-from fastproxy.formats import checked
 from fastproxy.formats.anthropic import json_tool
 from fastproxy.formats.events import ReplyContext
 from fastproxy.formats.notes import Notes
 from fastproxy.formats.openai_responses import state_fields
 from fastproxy.formats.registry import CHAT, CLIENTS, ChatFormat, ClientFormat
 from fastproxy.formats.tool_names import ToolNames
+from fastproxy.gateway.bounds import check_model, load_bounded
 from fastproxy.gateway.deployments import deployed
 from fastproxy.gateway.inline import inlined
 from fastproxy.gateway.one_shot import ask, is_one_shot
@@ -45,16 +46,16 @@ MAX_LOSSY_CHARS: Final = 2000  # of a header line
 class Translation:
     """One exchange between two formats: the request as it was understood, and what the attempt in hand made of it."""
 
-    __slots__ = ("client_body", "losses", "names", "reading", "request", "source", "stores", "upstream")
+    __slots__ = ("losses", "names", "reading", "reply_id", "request", "source", "stores", "upstream")
 
-    def __init__(self, request: ChatRequest, source: ClientFormat, client_body: bytes | memoryview) -> None:
+    def __init__(self, request: ChatRequest, source: ClientFormat) -> None:
         self.request = request
         self.source = source
         self.upstream: ChatFormat = CHAT["openai-chat"]  # until an attempt says which
-        self.client_body = client_body  # for a later attempt that speaks the client's own format
         self.names = ToolNames(())
         # Responses are remembered unless their client says no; whoever speaks the format itself does it upstream.
         self.stores = source.NAME == "openai-responses" and request.store is not False
+        self.reply_id = token_hex(16) if self.stores else ""  # request ids are counted on, and could be guessed
         self.losses: tuple[str, ...] = ()
         self.reading: dict[str, Any] = {}  # how the upstream's reply is to be read: options of its format's readers
 
@@ -86,17 +87,17 @@ async def translate(exchange: Exchange, attempt: Attempt) -> bytes:
     translation = exchange.translation
     if not isinstance(translation, Translation):
         translation = exchange.translation = _understand(exchange)
-    request = translation.request
     upstream = translation.upstream = CHAT[attempt.format]
     notes = Notes()
-    restored = restore(exchange, await inlined(exchange, request, attempt.format), attempt)
+    request = translation.request = await inlined(exchange, translation.request, attempt.format)
+    restored = restore(exchange, request, attempt)
     model = attempt.rename.get(request.model, request.model)
     meant = _target(attempt.provider, model, attempt.format)
     body, translation.names = upstream.write_request(restored, meant, notes)
     translation.reading = _reading(attempt, body)
     translation.losses = notes.report(request, translation.source.FIELDS) if notes else ()
     _obey_key(exchange)
-    exchange.body = _encoded(body)
+    exchange.ask_else(_encoded(body), exchange.target)
     path = upstream.upstream_path(meant, stream=request.stream).encode()
     if attempt.api_version:
         path = deployed(attempt, request.model, path)
@@ -116,7 +117,7 @@ def _understand(exchange: Exchange) -> Translation:
     operation = exchange.operation
     assert operation is not None
     source = CLIENTS[operation.name if operation.name in CLIENTS else operation.format]
-    body = checked.load(bytes(exchange.body))
+    body = load_bounded(exchange)
     if operation.model == "path":
         stream = operation.action == "streamGenerateContent"
         request = source.read_request(body, model=operation.path_model or "", stream=stream)
@@ -124,7 +125,8 @@ def _understand(exchange: Exchange) -> Translation:
         if source.NAME == "openai-responses":
             body = _self_contained(exchange, body)
         request = source.read_request(body)
-    return Translation(request, source, exchange.body)
+    check_model(request.model)
+    return Translation(request, source)
 
 
 def _self_contained(exchange: Exchange, body: dict[str, Any]) -> dict[str, Any]:
@@ -179,7 +181,7 @@ def reply_context(exchange: Exchange, translation: Translation) -> ReplyContext:
     request, operation = translation.request, exchange.operation
     assert operation is not None
     return ReplyContext(
-        id=exchange.name().decode(),
+        id=translation.reply_id or exchange.name().decode(),
         model=request.model,
         created=int(time()),
         include_usage=request.include_usage,

@@ -1,8 +1,9 @@
 """The signature vault: what a vendor signed, kept for clients whose format has no place for it.
 
 Vendors sign the thoughts behind a tool call and refuse the next turn without them. A client that speaks another format
-drops them, so they are put on the shelf under the ids of the calls (or a hash of the text), and put back when the
-conversation returns to the same issuer. Kept in memory for six hours at most, per group, never written to a disk.
+drops them, so they are put on the shelf under the ids of the calls, and put back when the conversation returns to the
+same issuer. Without calls only the signature on a text is kept, by the text and the question before it. In memory for
+six hours at most, for one group or key, never on a disk.
 
     reply    Thinking(signature) ToolCall(id)        → shelf[group, "call", id]
     request  Turn(assistant, [ToolCall(id)])         → Turn(assistant, [Thinking(signature), ToolCall(id, signature)])
@@ -10,7 +11,6 @@ conversation returns to the same issuer. Kept in memory for six hours at most, p
 
 from __future__ import annotations
 
-import hashlib
 from itertools import groupby
 from time import time
 from typing import TYPE_CHECKING, Final
@@ -20,6 +20,8 @@ from msgspec.structs import replace
 
 from fastproxy.formats.chat import ChatRequest, Part, Text, Thinking, ToolCall, Turn
 from fastproxy.formats.fold import fold
+from fastproxy.formats.turns import plain_text
+from fastproxy.gateway.owner import shelf_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,39 +55,45 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
 
 
-def keep(exchange: Exchange, events: Sequence[Event]) -> None:
-    """Put away what the reply has signed; `events` are those of the reply that have to do with it."""
-    attempt = exchange.the_attempt()
+def keep(exchange: Exchange, request: ChatRequest, events: Sequence[Event]) -> None:
+    """Put away what the reply to `request` has signed; `events` are those of the reply that have to do with it."""
+    attempt, world = exchange.the_attempt(), exchange.world
     for choice in fold(events).choices:
-        entry = Entry(attempt.format, attempt.channel, _sealed(choice.parts))
-        if not any(item.signature for item in entry.sealed):
+        sealed = _sealed(choice.parts)
+        if not any(isinstance(part, ToolCall) for part in choice.parts):
+            sealed = tuple(item for item in sealed if item.part == "text")  # thoughts are demanded behind calls only
+        if not any(item.signature for item in sealed):
             continue
-        packed, now = _encode(entry), int(time() * 1000)
-        world = exchange.world
-        for key in _keys(exchange, choice.parts):
+        packed, now = _encode(Entry(attempt.format, attempt.channel, sealed)), int(time() * 1000)
+        for key in _keys(exchange, choice.parts, _asked(request.turns)):
             world.shelf.put(world.slot, key, packed, now, now + KEPT_S * 1000)
 
 
 def restore(exchange: Exchange, request: ChatRequest, attempt: Attempt) -> ChatRequest:
     """The request with the thoughts that its client could not carry, as far as this upstream has issued them."""
     turns: list[Turn] = []
+    used: set[bytes] = set()  # nothing is put back twice, or a small request could become a huge one
     for role, group in groupby(request.turns, key=lambda turn: turn.role):
         run = tuple(group)
-        turns += _restored(exchange, run, attempt) if role == "assistant" else run
+        if role == "assistant":
+            entry = _entry_for(exchange, run, _asked(turns[-1:]), used)
+            run = _with(run, entry) if entry is not None and _is_issued_by(entry, attempt) else run
+        turns += run
     return request if turns == list(request.turns) else replace(request, turns=tuple(turns))
 
 
-def _restored(exchange: Exchange, run: tuple[Turn, ...], attempt: Attempt) -> tuple[Turn, ...]:
+def _entry_for(exchange: Exchange, run: tuple[Turn, ...], asked: str, used: set[bytes]) -> Entry | None:
     """Neighbouring turns of the assistant are one reply: Responses write each of its items as one of its own."""
     parts = [part for turn in run for part in turn.parts]
     if any(isinstance(part, Thinking) and part.signature for part in parts):
-        return run  # the client carries them itself
-    for key in _keys(exchange, parts):
-        packed = exchange.world.shelf.get(key, int(time() * 1000))
-        entry = _decode(packed) if packed is not None else None
-        if entry is not None and _is_issued_by(entry, attempt):
-            return _with(run, entry)
-    return run
+        return None  # the client carries them itself
+    for key in _keys(exchange, parts, asked):
+        packed = exchange.world.shelf.get(key, int(time() * 1000)) if key not in used else None
+        if packed is not None:
+            entry = _decode(packed)
+            used.update(_keys(exchange, parts, asked))
+            return entry
+    return None
 
 
 def _is_issued_by(entry: Entry, attempt: Attempt) -> bool:
@@ -133,16 +141,18 @@ def _sealed(parts: Sequence[Part]) -> tuple[Sealed, ...]:
     return tuple(sealed)
 
 
-def _keys(exchange: Exchange, parts: Sequence[Part]) -> list[bytes]:
-    """By every call's id; a turn without calls by its text."""
+def _keys(exchange: Exchange, parts: Sequence[Part], asked: str) -> list[bytes]:
+    """By every call's id; a turn without calls by its text and by what the user had said before it."""
     calls = [part.id for part in parts if isinstance(part, ToolCall)]
     if calls:
-        return [_key(exchange, "call", call) for call in calls]
+        return [shelf_key(exchange, "call", call) for call in calls]
     text = "".join(part.text for part in parts if isinstance(part, Text))
-    return [_key(exchange, "text", text)] if text else []
+    return [shelf_key(exchange, "text", f"{asked}\0{text}")] if text else []
 
 
-def _key(exchange: Exchange, kind: str, name: str) -> bytes:
-    group = exchange.key.group if exchange.key is not None else ""
-    named = f"{group}\0{kind}\0{name}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(named, key=exchange.table.snapshot.secret, digest_size=16).digest()
+def _asked(turns: Sequence[Turn]) -> str:
+    """What was said last before the assistant."""
+    for turn in reversed(turns):
+        if turn.role != "assistant":
+            return plain_text(turn.parts)
+    return ""

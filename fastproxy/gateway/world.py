@@ -5,6 +5,7 @@ The only object that knows both the wire and the gateway; the worker makes one a
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +23,6 @@ from fastproxy.wire.request_head import HeadLimits
 from fastproxy.wire.resolve import Resolver
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Coroutine
 
     from fastproxy.gateway.exchange import Exchange
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 _LAST_DIGITS = [b"%03x" % number for number in range(4096)]  # 0.1 us for an id, formatting one takes 0.3
+MAX_FETCHES = 8  # files at a time, of 20 MB at most
 MAX_POOLS = 1024  # origins that a client has a say in (azure resources, bedrock regions) are bounded as well
 
 
@@ -70,6 +71,7 @@ class World:
         self.resolver = Resolver(deadlines, 0.0)  # outlives reloads: the last good answers stay
         self.dialer = Dialer(self.resolver)
         self.network = Network(self.resolver.addresses)  # for files that requests name by URL
+        self.fetching = asyncio.Semaphore(MAX_FETCHES)
         self.install(snapshot)
 
     def install(self, snapshot: Snapshot) -> None:

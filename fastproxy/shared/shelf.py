@@ -7,8 +7,8 @@ so nothing here needs a lock. What a region holds is a log that runs in a circle
     header   key 16, written at (ms) 8, expires at (ms) 8, checksum over these and the data 8
 
 A reader believes an entry only if key and checksum fit, so one that is being overwritten is a miss and never a mixture.
-The newest entry of a key counts, wherever it stands; an empty one means that it was deleted. What is old is overwritten
-first. It lives in memory only, and ends with the gateway. It must never know what the bytes mean.
+The newest entry of a key counts, wherever it stands; what is old is overwritten first. It lives in memory only, and
+ends with the gateway. It must never know what the bytes mean.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Shelf:
 
     @property
     def max_bytes(self) -> int:
-        """The largest entry: a quarter of a ring, so that one cannot push everything else out."""
-        return self._ring_bytes // 4
+        """The largest entry: an eighth of a ring, so that one cannot push everything else out."""
+        return self._ring_bytes // 8
 
     def put(self, region: int, key: bytes, data: bytes, now_ms: int, expires_ms: int = FOREVER) -> bool:
         """Put `data` away under `key`. False when it is too large. Only the owner of `region` may call this."""
@@ -65,9 +65,13 @@ class Shelf:
         self._map[slot : slot + _SLOT.size] = _SLOT.pack(key, place, len(data))
         return True
 
-    def delete(self, region: int, key: bytes, now_ms: int) -> None:
-        """As if it had never been put, in whichever region it stands."""
-        self.put(region, key, b"", now_ms)
+    def delete(self, key: bytes) -> None:
+        """As if it had never been put, in whichever region it stands. Any process may call this: what it writes into
+        another's index is an empty slot, and the worst that can meet it there is an entry that is lost."""
+        for region in range(self.regions):
+            for slot in self._slots_of(region, key):
+                if self._map[slot : slot + KEY_BYTES] == key:
+                    self._map[slot : slot + KEY_BYTES] = bytes(KEY_BYTES)
 
     def get(self, key: bytes, now_ms: int) -> bytes | None:
         """The newest data under `key` that has not expired."""

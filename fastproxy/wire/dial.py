@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from functools import lru_cache
@@ -41,7 +42,7 @@ class Dialer:
             reason = getattr(error, "verify_message", "") or (error.reason or "error").lower().replace("_", " ")
             raise UpstreamFailed(f"the upstream's tls cannot be trusted: {reason}", retry="if_unsent") from None
         except OSError as error:
-            why = (error.strerror or "refused").lower()
+            why = os.strerror(error.errno).lower() if error.errno else "refused"  # its own text may name the address
             raise UpstreamFailed(f"the upstream cannot be reached: {why}", retry="if_unsent") from None
 
     async def _connect(self, pool: Pool) -> Outbound:

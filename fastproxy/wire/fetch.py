@@ -163,7 +163,11 @@ def _query(query: str) -> str:
 def _redirected(place: _Place, location: bytes | None) -> _Place:
     if location is None:
         _refuse("leads to a redirect without a place")
-    there = _place_of(urljoin(place.url, location.decode("utf-8", "replace")))
+    try:
+        url = urljoin(place.url, location.decode("utf-8", "replace"))
+    except ValueError:
+        _refuse("leads to a redirect whose place is not well formed")
+    there = _place_of(url)
     if place.tls and not there.tls:
         _refuse("leads from https to http")
     return there

@@ -188,4 +188,4 @@ class Pool:
 
 def unsent(connection: Outbound) -> UpstreamFailed:
     """The error of a connection that was closed under us before a byte of the request was written."""
-    return UpstreamFailed(f"the connection to {connection.pool.origin} was closed", retry="if_unsent")
+    return UpstreamFailed("the connection to the upstream was closed before the request was sent", retry="if_unsent")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fastproxy.errors import FormatError
-from fastproxy.formats.form import MAX_PARTS, peek_form
+from fastproxy.formats.form import MAX_MODEL_BYTES, MAX_PART_HEAD_BYTES, MAX_PARTS, FormReader, boundary_of
 
 KIND = b"multipart/form-data; boundary=XyZ"
 
@@ -16,66 +19,182 @@ def part(name: str, value: bytes, more: str = "") -> bytes:
     return b'--XyZ\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n' % (name.encode(), more.encode(), value)
 
 
+def bare(head: bytes) -> bytes:
+    """A part with a head of its own."""
+    return b"--XyZ\r\n" + head + b"\r\n\r\nm\r\n"
+
+
 def form(*parts: bytes) -> bytes:
     return b"".join(parts) + b"--XyZ--\r\n"
 
 
-FILE = part("file", b'\r\n\r\n--XyZ name="model"\r\n--Xy', '; filename="a.wav"\r\nContent-Type: audio/wav')
+def read(*pieces: bytes) -> FormReader:
+    reader = FormReader(b"XyZ")
+    for piece in pieces:
+        reader.feed(piece)
+    return reader
+
+
+def bytewise(body: bytes) -> list[bytes]:
+    return [body[place : place + 1] for place in range(len(body))]
+
+
+FILE = part("file", b'\r\n\r\n--Xy name="model"\r\n--Xy\r\n', '; filename="a.wav"\r\nContent-Type: audio/wav')
 MODEL = part("model", b"whisper-1")
 
+READABLE = [
+    (form(MODEL), "whisper-1"),
+    (form(part("x", b"1"), MODEL, part("y", b"2")), "whisper-1"),
+    (form(MODEL, FILE), "whisper-1"),
+    (form(FILE, MODEL), "whisper-1"),
+    (form(part("file", b"model=other", '; filename="model"'), MODEL), "whisper-1"),
+    (form(part("file", b"", '; filename="my name=x; name=model.wav"'), MODEL), "whisper-1"),
+    (form(part("file", b"", '; filename="say \\"hi\\".wav"'), MODEL), "whisper-1"),
+    (form(part("prompt", b'name="model"\r\n\r\nother'), MODEL), "whisper-1"),
+    (b"preamble\r\n" + form(MODEL), "whisper-1"),
+    (form(MODEL) + b"epilogue\r\n", "whisper-1"),
+    (form(part("model", "é".encode())), "é"),
+    (form(bare(b"content-disposition:form-data;name=model")), "m"),
+    (form(bare(b"X-A: 1\r\nContent-Type: text/plain\r\nContent-Disposition: form-data; name=model")), "m"),
+    (form(bare(b"Content-Disposition: form-data; name=a; filename=b; filename*=utf-8''b"), MODEL), "whisper-1"),
+    (form(part("Model", b"m")), None),
+    (form(), None),
+    (MODEL, None),
+    (MODEL + b"--XyZ", "whisper-1"),
+    (b"", None),
+    (b"--XyZ", None),
+]
 
-@pytest.mark.parametrize(
-    ("content_type", "body", "model"),
-    [
-        (KIND, form(MODEL), "whisper-1"),
-        (KIND, form(part("x", b"1"), MODEL, part("y", b"2")), "whisper-1"),
-        (KIND, form(part("file", b"model=other", '; filename="model"'), MODEL), "whisper-1"),
-        (KIND, form(part("prompt", b'name="model"\r\n\r\nother'), MODEL), "whisper-1"),
-        (KIND, b"preamble\r\n" + form(MODEL), "whisper-1"),
-        (KIND, form(part("model", "é".encode())), "é"),
-        (KIND, form(b"--XyZ\r\ncontent-disposition:form-data;name=model\r\n\r\nm\r\n"), "m"),
-        (KIND, form(b'--XyZ\r\nX-A: 1\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n'), "m"),
-        (b'Multipart/Form-Data; charset=utf-8; boundary="XyZ"', form(MODEL), "whisper-1"),
-        (KIND, form(part("Model", b"m")), None),
-        (KIND, form(), None),
-        (KIND, MODEL, None),
-        (KIND, b"", None),
-        (KIND, b"--XyZ", None),
-        (b"multipart/form-data", form(MODEL), None),
-        (b"multipart/form-data; boundary=" + b"x" * 71, form(MODEL), None),
-        (b"application/json", b'{"model":"m"}', None),
-        (b"", form(MODEL), None),
-    ],
-)
-def test_the_model_of_a_form(content_type: bytes, body: bytes, model: str | None) -> None:
-    assert peek_form(content_type, body) == model
+
+@pytest.mark.parametrize(("body", "model"), READABLE)
+def test_the_model_of_a_form(body: bytes, model: str | None) -> None:
+    for pieces in ([body], bytewise(body)):
+        reader = read(*pieces)
+        assert reader.model == model
+        assert reader.size == len(body)
+        if model is not None:
+            assert body[slice(*reader.span)] == model.encode()
 
 
 @pytest.mark.parametrize(
     ("body", "text"),
     [
         (form(MODEL, MODEL), "stands twice"),
-        (form(part("model", b"a"), FILE.replace(b"--XyZ name", b"-- name"), part("model", b"b")), "stands twice"),
+        (form(MODEL, FILE, part("model", b"b")), "stands twice"),
         (form(part("model", b"a", '; filename="m"')), "got a file"),
+        (form(bare(b"Content-Disposition: form-data; name=model; filename*=utf-8''m")), "got a file"),
         (form(part("model", b"\xff")), "not valid UTF-8"),
         (form(part("model", b"")), "got 0"),
-        (form(part("model", b"m" * 1025)), "got 1025"),
+        (form(part("model", b"m" * (MAX_MODEL_BYTES + 1))), "1 to 1024 bytes, got 1025"),
+        (part("model", b"m" * 9999), "1 to 1024 bytes, got"),
         (form(part("x", b"a", '; name="model"')), "two names"),
+        (form(part("x", b"a", '; filename="\\"; name=\\"model"')), "two names"),
+        (form(bare(b"Content-Disposition: form-data; name*=utf-8''model")), "no plain name"),
+        (form(bare(b'Content-Disposition: form-data; name="mo\\del"')), "no plain name"),
+        (form(bare(b"Content-Disposition: form-data")), "no plain name"),
+        (form(bare(b"Content-Disposition: attachment; name=model")), "content-disposition"),
+        (form(bare(b"Content-Disposition: form-data;\r\n name=model")), "cannot be read"),
+        (form(bare(b"Content-Disposition : form-data; name=model")), "cannot be read"),
+        (form(bare(b"X: a\nContent-Disposition: form-data; name=model")), "cannot be read"),
+        (form(bare(b"X: --XyZ\r\nContent-Disposition: form-data; name=a")), "boundary stands"),
+        (
+            form(bare(b"Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=model")),
+            "content",
+        ),
+        (form(bare(b"Content-Disposition: form-data; name=model; x")), "content-disposition"),
+        (form(bare(b"Content-Type: text/plain")), "content-disposition"),
+        (form(bare(b"")), "cannot be read"),
+        (form(bare(b"X: " + b"y" * MAX_PART_HEAD_BYTES)), "head of over"),
+        (b"--XyZ\r\nX: " + b"y" * MAX_PART_HEAD_BYTES, "head of over"),
+        (form(MODEL).replace(b"\r\n", b"\n"), "behind a boundary"),
+        (form(MODEL).replace(b"--XyZ\r\n", b"--XyZ \r\n"), "behind a boundary"),
+        (form(MODEL, part("a", b"\n--XyZ\nContent-Disposition: form-data; name=model\n\nb")), "boundary stands"),
+        (form(MODEL, part("a", b"x--XyZ")), "boundary stands"),
+        (form(MODEL, b"--XyZ\r\nContent-Disposition: form-data; name=a\r\n\r\n"), "boundary stands"),
+        (form(MODEL, part("a", b"x\r\n--XyZ2\r\n")), "behind a boundary"),
+        (b" " + form(MODEL), "boundary stands"),
+        (form(MODEL) + form(part("model", b"b")), "boundary stands"),
         (form(*[part("x", b"")] * (MAX_PARTS + 1)), "over 64 parts"),
     ],
 )
 def test_what_is_refused(body: bytes, text: str) -> None:
-    with pytest.raises(FormatError, match=text):
-        peek_form(KIND, body)
+    for pieces in ([body], bytewise(body)):
+        with pytest.raises(FormatError, match=text):
+            read(*pieces)
 
 
-def test_two_boundaries_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("content_type", "boundary"),
+    [
+        (KIND, b"XyZ"),
+        (b'Multipart/Form-Data; charset=utf-8; boundary="X yZ"', b"X yZ"),
+        (b"multipart/form-data; boundary=----WebKitFormBoundaryA1", b"----WebKitFormBoundaryA1"),
+        (b"multipart/form-data; boundary=XyZ; charset=utf-8", b"XyZ"),
+        (b"multipart/form-data", None),
+        (b"multipart/form-data; boundary=" + b"x" * 71, None),
+        (b"multipart/form-data; x=" + b"x" * 500 + b"; boundary=a", None),
+        (b"multipart/mixed; boundary=a", None),
+        (b"application/json", None),
+        (b"", None),
+    ],
+)
+def test_the_boundary_of_a_content_type(content_type: bytes, boundary: bytes | None) -> None:
+    assert boundary_of(content_type) == boundary
+
+
+@pytest.mark.parametrize("other", [b"boundary=a", b"boundary*=utf-8''a", b"boundary*0=a", b'x="; boundary=a"'])
+def test_two_boundaries_are_refused(other: bytes) -> None:
     with pytest.raises(FormatError, match="two boundaries"):
-        peek_form(b"multipart/form-data; boundary=a; boundary=XyZ", form(MODEL))
+        boundary_of(b"multipart/form-data; " + other + b"; boundary=XyZ")
 
 
-def test_a_large_file_costs_little() -> None:
+CONTENT = st.one_of(
+    st.binary(max_size=40), st.lists(st.sampled_from([b"\r\n", b"--", b"--Xy", b"X", b"\n"])).map(b"".join)
+)
+
+
+@given(
+    before=st.lists(CONTENT, max_size=3),
+    after=st.lists(CONTENT, max_size=3),
+    model=st.text(min_size=1, max_size=20),
+    cuts=st.lists(st.integers(0, 600), max_size=8),
+)
+def test_where_a_form_is_cut_does_not_matter(
+    before: list[bytes], after: list[bytes], model: str, cuts: list[int]
+) -> None:
+    files = [part("file", content, '; filename="f"') for content in before]
+    rest = [part("file", content, '; filename="f"') for content in after]
+    body = form(*files, part("model", model.encode()), *rest)
+    places = [0, *sorted(cuts), len(body)]
+    reader = read(*(body[first:last] for first, last in pairwise(places)))
+    assert (reader.model, reader.closed, reader.size) == (model, True, len(body))
+    assert body[slice(*reader.span)] == model.encode()
+
+
+@given(
+    body=st.lists(
+        st.sampled_from([b"--XyZ", b"\r\n", b"--", b"\n", b"a", MODEL, FILE, b"\r\n\r\n", b"name=model", b": "])
+    ).map(b"".join),
+    size=st.integers(1, 9),
+)
+def test_a_form_is_refused_or_not_however_it_is_cut(body: bytes, size: int) -> None:
+    assert outcome([body]) == outcome([body[place : place + size] for place in range(0, len(body), size)])
+
+
+def outcome(pieces: list[bytes]) -> tuple[object, ...]:
+    try:
+        reader = read(*pieces)
+    except FormatError:
+        return ("refused",)
+    return reader.model, reader.span, reader.closed
+
+
+def test_a_large_file_costs_little_and_is_not_kept() -> None:
     body = form(part("file", b"\r\n--Xy" * 2_000_000, '; filename="a"'), MODEL)
     began = time.process_time()
-    assert peek_form(KIND, body) == "whisper-1"
+    reader = FormReader(b"XyZ")
+    for place in range(0, len(body), 65536):
+        reader.feed(memoryview(body)[place : place + 65536])
+        assert len(reader._kept) < 100
+    assert reader.model == "whisper-1"
     assert time.process_time() - began < 0.5

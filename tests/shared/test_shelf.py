@@ -48,7 +48,11 @@ def test_a_newer_entry_that_expired_does_not_bring_back_an_older_one() -> None:
 def test_a_deletion_counts_in_every_region() -> None:
     shelf = Shelf(2, 1 << 16)
     shelf.put(0, key(1), b"x", now_ms=1)
-    shelf.delete(1, key(1), now_ms=2)
+    shelf.put(1, key(1), b"y", now_ms=1)
+    shelf.put(1, key(2), b"z", now_ms=1)
+    shelf.delete(key(1))
+    for number in range(100, 200):
+        shelf.put(1, key(number), b"x" * 900, now_ms=2)
     assert shelf.get(key(1), 3) is None
 
 

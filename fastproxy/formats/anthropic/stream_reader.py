@@ -92,6 +92,10 @@ class StreamReader:
         except ValueError:
             return [Failure(502, "upstream_failed", "the upstream sent an event that is not valid JSON")]
         repaired = json.dumps(said, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        try:
+            orjson.loads(repaired)
+        except orjson.JSONDecodeError:  # 1e400 is a number to one parser, and none to the other
+            return [Failure(502, "upstream_failed", "the upstream sent an event that is not valid JSON")]
         return self.feed("", repaired.encode())
 
     def _message_start(self, said: Said) -> list[Event]:

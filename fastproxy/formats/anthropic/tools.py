@@ -77,6 +77,8 @@ class Chosen(NamedTuple):
 
 def write_tools(request: ChatRequest, target: Target, notes: Notes) -> Chosen:
     """Tools, the choice among them and the names that had to change."""
+    if not request.tools and request.tool_choice is None and request.format != NAME and not _has_calls(request):
+        return Chosen([], None, ToolNames(()))
     names = names_of(request)
     if request.tools and not target.facts.tools:
         notes.drop("tools", "this model takes no tools")

@@ -6,6 +6,7 @@ taken out; anybody else's is put into the API's order (prompt.py) and its limits
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.formats.anthropic.cached import limit_breakpoints
@@ -27,6 +28,7 @@ _WITHOUT_FIELD: Final = (
     "seed", "presence_penalty", "frequency_penalty", "logit_bias", "top_logprobs", "verbosity", "metadata", "previous",
     "cache_key",
 )  # fmt: skip
+_get_without_field: Final = attrgetter(*_WITHOUT_FIELD)  # 0.2 us; one getattr after the other takes 0.7
 
 
 def write_request(request: ChatRequest, target: Target, notes: Notes) -> tuple[Body, ToolNames]:
@@ -35,17 +37,22 @@ def write_request(request: ChatRequest, target: Target, notes: Notes) -> tuple[B
     writer = BlockWriter(request, target, chosen.names, notes)
     is_own = request.format == NAME
     system, messages = (write_own_prompt if is_own else write_prompt)(request, writer, target, notes)
-    thought = write_thinking(request, target, notes, has_lost_thoughts=has_lost_thoughts(messages))
+    is_lost = request.reasoning is not None and has_lost_thoughts(messages)
+    thought = write_thinking(request, target, notes, has_lost_thoughts=is_lost)
     config, chosen, thought, nudge = _output(request, target.facts, chosen, thought, notes)
     if nudge:
         system = _with_nudge(system)
     choice = chosen.choice if is_own or not _forbids_force(thought, target.facts) else unforced(chosen.choice, notes)
     made: Body = {"model": target.model, "max_tokens": thought.max_tokens, "messages": messages}
-    made |= {"system": system} if system is not None else {}
-    made |= {"tools": chosen.tools} if chosen.tools else {}
-    made |= {"tool_choice": choice} if choice is not None else {}
-    made |= {"thinking": thought.thinking} if thought.thinking is not None else {}
-    made |= {"output_config": config} if config else {}
+    for field, value in (
+        ("system", system),
+        ("tools", chosen.tools or None),
+        ("tool_choice", choice),
+        ("thinking", thought.thinking),
+        ("output_config", config or None),
+    ):
+        if value is not None:
+            made[field] = value
     made |= write_sampling(request, target.facts, thought, notes) | write_settings(request, target.facts, notes)
     body = _as_asked(request, made) if is_own else _translated(request, made, notes)
     for name in target.drop_fields & body.keys():
@@ -116,8 +123,8 @@ def _as_asked(request: ChatRequest, made: Body) -> Body:
 
 def _translated(request: ChatRequest, made: Body, notes: Notes) -> Body:
     """Names what had to stay behind."""
-    for name in _WITHOUT_FIELD:
-        if getattr(request, name) not in (None, {}, ""):
+    for name, value in zip(_WITHOUT_FIELD, _get_without_field(request), strict=True):
+        if value is not None and value not in ({}, ""):
             notes.drop(name, LOSSY[name])
     if request.store:
         notes.drop("store", LOSSY["store"])

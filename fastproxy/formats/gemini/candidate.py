@@ -63,7 +63,12 @@ class Candidate:
         content = said.get("content")
         if content is not None:
             for part in content.get("parts") or ():
-                self._part(part, events)
+                if len(part) == 1 and self._kind == "text" and type(text := part.get("text")) is str and text:
+                    # one more piece of the text, which nearly every part is: 0.2 us instead of 0.4
+                    self._grown.append(text)
+                    events.append(TextDelta(self._number, text, choice=self._index))
+                else:
+                    self._part(part, events)
         if len(said) > 2 or content is None or "index" not in said:  # more than content and index
             self._rest(said, events)
 

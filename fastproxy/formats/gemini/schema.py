@@ -74,9 +74,9 @@ class Lowered(NamedTuple):
     recursive: bool
 
 
-def lower(schema: Any, *, ordered: bool = False) -> Lowered:
-    """`ordered` keeps the order of the properties, which Gemini sorts otherwise."""
-    work = _Lowering(schema, ordered=ordered)
+def lower(schema: Any, *, ordered: bool = False, limit: int = MAX_SIZE) -> Lowered:
+    """`ordered` keeps the order of the properties, which Gemini sorts otherwise. `limit`: see MAX_SIZE."""
+    work = _Lowering(schema, limit, ordered=ordered)
     made = work.node(schema, (), 0)
     return Lowered(made, tuple(sorted(work.lost)), work.is_recursive)
 
@@ -84,10 +84,11 @@ def lower(schema: Any, *, ordered: bool = False) -> Lowered:
 class _Lowering:
     """One schema on its way down."""
 
-    __slots__ = ("_ordered", "_root", "_size", "is_recursive", "lost")
+    __slots__ = ("_limit", "_ordered", "_root", "_size", "is_recursive", "lost")
 
-    def __init__(self, root: Any, *, ordered: bool) -> None:
+    def __init__(self, root: Any, limit: int, *, ordered: bool) -> None:
         self._root = root
+        self._limit = limit
         self._ordered = ordered
         self._size = 0
         self.lost: set[str] = set()
@@ -98,7 +99,7 @@ class _Lowering:
         if not isinstance(value, dict):
             value = {}  # true, false and nonsense: anything goes
         self._spend(1)
-        if depth > MAX_DEPTH or self._size > MAX_SIZE:
+        if depth > MAX_DEPTH or self._size > self._limit:
             self.is_recursive = True
             return {"type": "OBJECT"}
         value, refs = self._resolved(value, refs)
@@ -122,7 +123,7 @@ class _Lowering:
         for _ in range(MAX_DEPTH):
             self._spend(1)
             ref, several = value.get("$ref"), value.get("allOf")
-            if self._size > MAX_SIZE:
+            if self._size > self._limit:
                 self.is_recursive = True
                 break
             if isinstance(ref, str):

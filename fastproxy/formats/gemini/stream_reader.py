@@ -37,20 +37,29 @@ class StreamReader:
         self._candidates: dict[int, Candidate] = {}
 
     def feed(self, event: str, data: bytes) -> list[Event]:
-        if self._failed or data == b"[DONE]":
+        if self._failed:
             return []
         try:
-            return self.take(_loaded(data))
+            return self.take(orjson.loads(data))
+        except orjson.JSONDecodeError:
+            return self._mended(data) if data != b"[DONE]" else []
+        except UNREADABLE:
+            return self._fail(Failure(502, "upstream_failed", "the upstream sent an event that cannot be read"))
+
+    def _mended(self, data: bytes) -> list[Event]:
+        """Half a surrogate pair: Python's reader takes it, and it becomes a question mark."""
+        try:
+            loose = json.dumps(json.loads(data), ensure_ascii=False)
+            return self.take(orjson.loads(loose.encode("utf-8", "replace")))
         except UNREADABLE:
             return self._fail(Failure(502, "upstream_failed", "the upstream sent an event that cannot be read"))
 
     def take(self, chunk: Any) -> list[Event]:
         """One chunk, as it was parsed. An array holds several."""
-        if isinstance(chunk, list):
+        if type(chunk) is list:
             return [event for each in chunk for event in self.take(each)]
-        error = chunk.get("error")
-        if error is not None:
-            return self._fail(read_failure(error))
+        if "error" in chunk and chunk["error"] is not None:
+            return self._fail(read_failure(chunk["error"]))
         events: list[Event] = []
         if not self._begun:
             self._begun = True
@@ -65,11 +74,14 @@ class StreamReader:
             if candidate is None:
                 candidate = self._candidates[index] = Candidate(index, self._id)
             candidate.take(said, events)
-        feedback = chunk.get("promptFeedback")
+        if "promptFeedback" in chunk:
+            self._block(chunk["promptFeedback"])
+        return events
+
+    def _block(self, feedback: Any) -> None:
         if feedback is not None and feedback.get("blockReason"):
             told = feedback.get("blockReasonMessage") or f"the prompt was blocked: {feedback['blockReason']}"
             self._blocked = End("content_filter", explanation=told)
-        return events
 
     def _fail(self, failure: Failure) -> list[Event]:
         self._failed = True
@@ -92,15 +104,6 @@ class StreamReader:
         if ends and None not in ends:
             events.append(DONE)
         return events
-
-
-def _loaded(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        # half a surrogate pair: Python's reader takes it, and it becomes a question mark
-        loose = json.dumps(json.loads(data), ensure_ascii=False)
-        return orjson.loads(loose.encode("utf-8", "replace"))
 
 
 def read_usage(said: Any) -> Usage | None:

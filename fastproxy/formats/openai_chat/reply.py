@@ -2,20 +2,22 @@
 
     {"id", "created", "model", "choices": [{"index", "message", "logprobs", "finish_reason"}], "usage"}
 
-Reading goes through the stream's reader: a message is one large delta.
+Reading goes through the stream's reader: a message is one large delta. A text alone, as most are, is read directly.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fastproxy.errors import FormatError
 from fastproxy.formats.chat import Audio, Image, Opaque, Refusal, Text, Thinking, ToolCall
 from fastproxy.formats.custom_tools import unwrap_input
-from fastproxy.formats.openai_chat.failures import error_of, no_choices, read_failure
+from fastproxy.formats.events import DONE, End, TextDelta, UsageReport
+from fastproxy.formats.openai_chat.failures import error_of, read_failure
 from fastproxy.formats.openai_chat.sources import to_uri
-from fastproxy.formats.openai_chat.stream_reader import StreamReader
+from fastproxy.formats.openai_chat.stream_reader import StreamReader, begin_of, read_usage
 from fastproxy.formats.openai_chat.thoughts import write_details
-from fastproxy.formats.openai_chat.words import FINISH_OF, NAME, SERVICE_TIERS
+from fastproxy.formats.openai_chat.words import FINISH_OF, NAME, SERVICE_TIERS, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,20 +27,41 @@ if TYPE_CHECKING:
     from fastproxy.formats.usage_fields import Usage
 
 Json = dict[str, Any]
-DONE_DATA: Final = b"[DONE]"
 
 
 def read_reply(body: Json, *, think_tags: bool = False) -> list[Event]:
-    """Its events: Begin … End per choice, UsageReport, DONE; or Failure alone."""
+    """Its events: Begin … End per choice, UsageReport, DONE; or Failure alone. Raises: FormatError when it is none."""
+    error = error_of(body)
+    if error:
+        return [read_failure(error)]
+    given = body.get("choices")
+    if not given or not isinstance(given, list) or not all(isinstance(choice, dict) for choice in given):
+        raise FormatError("field 'choices' of the upstream's reply is no list of choices")
+    if len(given) == 1 and not think_tags and (said := _plain(given[0])) is not None:
+        usage = read_usage(body.get("usage"))
+        return [begin_of(body), *said, UsageReport(usage), DONE] if usage is not None else [begin_of(body), *said, DONE]
     reader = StreamReader(think_tags=think_tags)
     out: list[Event] = []
-    given = body.get("choices")
-    error = error_of(body)
-    if error or not given or not isinstance(given, list):
-        return [read_failure(error) if error else no_choices()]
-    choices = [_as_delta(choice, place) for place, choice in enumerate(given) if isinstance(choice, dict)]
-    reader.take({**body, "choices": choices}, out)
-    return out + reader.feed("", DONE_DATA)
+    reader.take({**body, "choices": [_as_delta(choice, place) for place, choice in enumerate(given)]}, out)
+    reader.finish(out, is_over=True)
+    return out
+
+
+def _plain(choice: Json) -> tuple[TextDelta, End] | None:
+    """A choice that is a text and nothing else: 1 us instead of 4. None for any other."""
+    message, finish = choice.get("message"), choice.get("finish_reason")
+    if type(message) is not dict or finish not in _PLAIN_ENDS or choice.get("logprobs"):
+        return None
+    text = message.get("content")
+    if type(text) is not str or not text or any(message[name] for name in message.keys() - _IN_PLAIN):
+        return None
+    index = choice.get("index")
+    index = index if type(index) is int else 0
+    return TextDelta(0, text, choice=index), End(reason_of(finish), choice=index)
+
+
+_IN_PLAIN: Final = frozenset(("role", "content"))
+_PLAIN_ENDS: Final = ("stop", "length", "content_filter")
 
 
 def _as_delta(choice: Json, place: int) -> Json:
@@ -70,13 +93,21 @@ def write_reply(reply: Reply, context: ReplyContext) -> Json:
 
 
 def _choice(choice: Choice, index: int, context: ReplyContext) -> Json:
-    message = _message(choice, context)
+    message = _bare_message(choice) or _message(choice, context)
     return {
         "index": index,
         "message": message,
         "logprobs": {"content": list(choice.logprobs), "refusal": None} if choice.logprobs else None,
         "finish_reason": "function_call" if "function_call" in message else FINISH_OF[choice.reason],
     }
+
+
+def _bare_message(choice: Choice) -> Json | None:
+    """For a text and nothing else: 0.3 us instead of 2. None for any other choice."""
+    part = choice.parts[0] if len(choice.parts) == 1 else None
+    if not isinstance(part, Text) or not part.text or part.signature is not None or part.citations:
+        return None
+    return {"role": "assistant", "content": part.text, "refusal": None}
 
 
 def _message(choice: Choice, context: ReplyContext) -> Json:

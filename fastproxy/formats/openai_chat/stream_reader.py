@@ -52,7 +52,7 @@ class StreamReader:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
             if data.strip() == b"[DONE]":
-                self._finish(out, is_over=True)
+                self.finish(out, is_over=True)
                 return out
             chunk = _mended(data)
         if type(chunk) is dict:
@@ -108,10 +108,13 @@ class StreamReader:
         out: list[Event] = []
         if not self._is_over:
             finished = bool(self._choices) and all(choice.finish for choice in self._choices.values())
-            self._finish(out, is_over=finished)
+            self.finish(out, is_over=finished)
         return out
 
-    def _finish(self, out: list[Event], *, is_over: bool) -> None:
+    def finish(self, out: list[Event], *, is_over: bool) -> None:
+        """Nothing more comes; `is_over`: because the upstream has said all."""
+        if self._is_over:
+            return
         self._is_over = True
         for choice in self._choices.values():
             choice.close(out, is_over=is_over)

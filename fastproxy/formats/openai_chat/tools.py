@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import xxhash
 
+from fastproxy.errors import FormatError
 from fastproxy.formats.chat import Original, Tool, ToolCall, ToolChoice
 from fastproxy.formats.checked import array, as_mapping, boolean, mapping, needed, text, wrong
 from fastproxy.formats.custom_tools import wrap_custom, wrap_input
@@ -204,7 +205,10 @@ def arguments_text(given: Any) -> str:
     """The JSON text of a call's arguments, whether they came as a text, an object or not at all."""
     if isinstance(given, str):
         return given
-    return "" if given is None else orjson.dumps(given).decode()
+    try:
+        return "" if given is None else orjson.dumps(given).decode()
+    except TypeError:  # orjson's end is at 254 levels
+        raise FormatError("the arguments of a tool call are nested too deeply") from None
 
 
 def signature_of(item: Mapping[str, Any]) -> str | None:

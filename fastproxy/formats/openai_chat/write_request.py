@@ -8,11 +8,13 @@ Then what the upstream's model cannot do is taken back (`_obey`), and the fields
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import xxhash
 
+from fastproxy.formats.chat import ToolCall, ToolResult
 from fastproxy.formats.notes import Notes
 from fastproxy.formats.openai_chat.read_request import KEYS, read_request
 from fastproxy.formats.openai_chat.tools import write_choice, write_tools
@@ -42,6 +44,7 @@ _PLAIN: Final = {
     "verbosity": "verbosity",
     "count": "n",
 }
+_get_plain: Final = attrgetter(*_PLAIN)  # 0.2 us; one getattr after the other takes 0.7
 
 
 def write_request(request: ChatRequest, target: Target, notes: Notes) -> tuple[Json, ToolNames]:
@@ -53,7 +56,7 @@ def write_request(request: ChatRequest, target: Target, notes: Notes) -> tuple[J
         names = ToolNames(_all_names(request))
         body = _body(request, target, names, notes)
     _obey(body, target, notes)
-    for field in target.drop_fields & body.keys():
+    for field in target.drop_fields & body.keys() if target.drop_fields else ():
         # older upstreams know the limit by its first name only
         if field == "max_completion_tokens" and "max_tokens" not in target.drop_fields:
             body["max_tokens"] = body.pop(field)
@@ -71,8 +74,8 @@ _HUB_NAME: Final = {key: field for field, keys in KEYS.items() for key in keys} 
 
 def _all_names(request: ChatRequest) -> list[str]:
     """Names of tools, also those that only the history knows."""
-    called = [getattr(part, "name", None) for turn in request.turns for part in turn.parts]
-    return [tool.name for tool in request.tools if tool.kind != "builtin"] + [name for name in called if name]
+    parts = [part for turn in request.turns for part in turn.parts if isinstance(part, ToolCall | ToolResult)]
+    return [tool.name for tool in request.tools if tool.kind != "builtin"] + [part.name for part in parts if part.name]
 
 
 def _own_body(request: ChatRequest, target: Target, notes: Notes) -> Json:
@@ -104,7 +107,9 @@ def _body(request: ChatRequest, target: Target, names: ToolNames, notes: Notes) 
         body["stream"] = True
         # counted here whether or not the client wants to know
         body["stream_options"] = {"include_usage": True}
-    _write_tools(body, request, target, names, notes)
+    if request.tools or request.tool_choice is not None:
+        _write_tools(body, request, target, names, notes)
+    _write_plain(body, request)
     _write_limits(body, request, target, notes)
     if request.reasoning is not None:
         effort = _effort(request.reasoning, target.facts, notes)
@@ -115,7 +120,8 @@ def _body(request: ChatRequest, target: Target, names: ToolNames, notes: Notes) 
     _write_labels(body, request, notes)
     _write_housekeeping(body, request, notes)
     if request.format != NAME:
-        _mention_json(body, notes)
+        if request.output is not None:
+            _mention_json(body, notes)
         _write_extra(body, request, notes)
     return body
 
@@ -132,9 +138,13 @@ def _write_tools(body: Json, request: ChatRequest, target: Target, names: ToolNa
             body["tool_choice"] = choice
 
 
+def _write_plain(body: Json, request: ChatRequest) -> None:
+    for key, value in zip(_PLAIN.values(), _get_plain(request), strict=True):
+        if value is not None:
+            body[key] = value
+
+
 def _write_limits(body: Json, request: ChatRequest, target: Target, notes: Notes) -> None:
-    said = {key: getattr(request, field) for field, key in _PLAIN.items()}
-    body |= {key: value for key, value in said.items() if value is not None}
     if request.top_k is not None:
         if target.vendor in TAKES_TOP_K:
             body["top_k"] = request.top_k
@@ -202,8 +212,7 @@ def _mention_json(body: Json, notes: Notes) -> None:
 
 
 def _write_labels(body: Json, request: ChatRequest, notes: Notes) -> None:
-    for field, key in (("user", "user"), ("cache_key", "prompt_cache_key")):
-        value = getattr(request, field)
+    for field, key, value in (("user", "user", request.user), ("cache_key", "prompt_cache_key", request.cache_key)):
         if value is not None:
             body[key] = _short(value)
             if body[key] != value:
@@ -248,6 +257,21 @@ def _write_extra(body: Json, request: ChatRequest, notes: Notes) -> None:
 def _obey(body: Json, target: Target, notes: Notes) -> None:
     """Take back what the upstream's model cannot do."""
     facts = target.facts
+    if not (facts.sampling and facts.both and facts.stop):
+        _obey_sampling(body, facts, notes)
+    if not facts.tools and body.pop("tools", None):
+        body.pop("tool_choice", None)
+        body.pop("parallel_tool_calls", None)
+        notes.drop("tools", "the model has no tools")
+    if facts.max_output is not None:
+        _obey_limit(body, facts.max_output, notes)
+    if "reasoning_effort" in body:
+        _obey_effort(body, facts, notes)
+    if "response_format" in body:
+        _obey_format(body, facts, notes)
+
+
+def _obey_sampling(body: Json, facts: Facts, notes: Notes) -> None:
     refused = [] if facts.sampling else ["temperature", "top_p", "top_k"]
     if not facts.both and body.get("temperature") is not None:
         refused.append("top_p")
@@ -256,23 +280,14 @@ def _obey(body: Json, target: Target, notes: Notes) -> None:
     for field in refused:
         if body.pop(field, None) is not None:
             notes.drop(field, "the model refuses it")
-    if not facts.tools and body.pop("tools", None):
-        body.pop("tool_choice", None)
-        body.pop("parallel_tool_calls", None)
-        notes.drop("tools", "the model has no tools")
-    _obey_limit(body, facts, notes)
-    _obey_effort(body, facts, notes)
-    _obey_format(body, facts, notes)
 
 
-def _obey_limit(body: Json, facts: Facts, notes: Notes) -> None:
-    if facts.max_output is None:
-        return
+def _obey_limit(body: Json, most: int, notes: Notes) -> None:
     for field in KEYS["max_output"]:
         asked = body.get(field)
-        if asked is not None and asked > facts.max_output:
-            body[field] = facts.max_output
-            notes.clamp("max_output", f"the model writes at most {facts.max_output} tokens")
+        if asked is not None and asked > most:
+            body[field] = most
+            notes.clamp("max_output", f"the model writes at most {most} tokens")
 
 
 def _obey_effort(body: Json, facts: Facts, notes: Notes) -> None:

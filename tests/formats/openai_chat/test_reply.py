@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion
 
+from fastproxy.errors import FormatError
 from fastproxy.formats.chat import Audio, Citation, Image, Opaque, Part, Refusal, Source, Text, Thinking, ToolCall
-from fastproxy.formats.events import DONE, Choice, Failure, Reason, Reply, ReplyContext
+from fastproxy.formats.events import DONE, Choice, Event, Failure, Reason, Reply, ReplyContext
 from fastproxy.formats.fold import fold
 from fastproxy.formats.openai_chat import StreamReader, read_reply, write_reply
 from fastproxy.formats.usage_fields import Usage
@@ -161,15 +162,44 @@ def test_case_141_think_tags_are_split_on_request() -> None:
         ({"error": "boom"}, 502),
         ({"object": "error", "message": "no", "type": "BadRequestError", "code": 400}, 400),
         ({"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}, "choices": None}, 502),
-        ({"id": "x", "choices": []}, 502),
-        ({"choices": "x"}, 502),
-        ({}, 502),
     ],
 )
 def test_case_174_an_error_with_status_200_is_one(body: Json, status: int) -> None:
     (failure,) = read_reply(body)
     assert isinstance(failure, Failure)
     assert failure.status == status
+
+
+@pytest.mark.parametrize("body", [{"id": "x", "choices": []}, {"choices": "x"}, {}, {"choices": ["x"]}], ids=str)
+def test_what_is_no_reply_is_refused(body: Json) -> None:
+    with pytest.raises(FormatError, match="field 'choices'"):
+        read_reply(body)
+
+
+@pytest.mark.parametrize(
+    ("said", "finish"),
+    [({"content": "hi"}, "stop"), ({"content": "hi", "refusal": None, "annotations": []}, "length"),
+     ({"content": "hi", "role": "assistant"}, "content_filter")],
+)  # fmt: skip
+def test_a_bare_text_read_directly_is_what_the_streams_reader_makes_of_it(said: Json, finish: str) -> None:
+    body = {**message(finish, **said), "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+    reader, through = StreamReader(), list[Event]()
+    reader.take(body, through)
+    reader.finish(through, is_over=True)
+    assert read_reply(body) == through
+
+
+@pytest.mark.parametrize(
+    ("finish", "said"),
+    [("stop", {"content": "hi", "reasoning_content": "hm"}), ("tool_calls", {"content": "hi"}), (None, {"content": ""}),
+     ("stop", {"content": "hi", "refusal": "no"}), ("stop", {"content": [{"type": "text", "text": "hi"}]})],
+)  # fmt: skip
+def test_whatever_is_more_than_a_bare_text_is_read_like_a_stream(finish: str | None, said: Json) -> None:
+    body = message(finish, **said)
+    reader, through = StreamReader(), list[Event]()
+    reader.take(body, through)
+    reader.finish(through, is_over=True)
+    assert fold(read_reply(body)) == fold(through)
 
 
 def test_a_finish_that_is_an_error_is_a_failure() -> None:
