@@ -57,7 +57,8 @@ WORDS: Final = {
     "unimplemented": 501,
     "unavailable": 503, "service_unavailable": 503, "engine_overloaded": 503,
     "timeout_error": 504, "deadline_exceeded": 504, "vector_store_timeout": 504,
-    "overloaded_error": 529,
+    "overloaded_error": 529, "overloaded": 503, "server_is_overloaded": 503,
+    "previous_response_not_found": 400, "context_length_exceeded": 400,
 }  # fmt: skip
 _QUOTA_WORDS: Final = frozenset(
     ("insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance",

@@ -39,7 +39,7 @@ def test_an_error_in_a_replys_place_stays_an_error(target: str) -> None:
 
 @pytest.mark.parametrize("body", [{"choices": ["x"]}, {"choices": True}])
 def test_what_is_no_reply_is_refused(body: dict[str, Any]) -> None:
-    with pytest.raises(FormatError, match="openai-chat|no list of choices"):
+    with pytest.raises(FormatError, match=r"openai-chat|no list of choices"):
         convert_reply(body, "openai-chat", "anthropic", CONTEXT)
 
 

@@ -55,7 +55,7 @@ def write_request(request: ChatRequest, target: Target, notes: Notes) -> tuple[B
             made[field] = value
     made |= write_sampling(request, target.facts, thought, notes) | write_settings(request, target.facts, notes)
     body = _as_asked(request, made) if is_own else _translated(request, made, notes)
-    for name in target.drop_fields & body.keys():
+    for name in sorted(target.drop_fields & body.keys()) if target.drop_fields else ():
         del body[name]
         notes.drop(name, "this provider refuses it")
     return body, chosen.names

@@ -56,7 +56,7 @@ def write_request(request: ChatRequest, target: Target, notes: Notes) -> tuple[J
         names = ToolNames(_all_names(request))
         body = _body(request, target, names, notes)
     _obey(body, target, notes)
-    for field in target.drop_fields & body.keys() if target.drop_fields else ():
+    for field in sorted(target.drop_fields & body.keys()) if target.drop_fields else ():
         # older upstreams know the limit by its first name only
         if field == "max_completion_tokens" and "max_tokens" not in target.drop_fields:
             body["max_tokens"] = body.pop(field)

@@ -29,7 +29,7 @@ def obey(body: dict[str, Any], target: Target, notes: Notes) -> None:
             body.pop(name, None)
     if not facts.json_schema:
         _no_schema(body, notes)
-    for name in target.drop_fields & body.keys():
+    for name in sorted(target.drop_fields & body.keys()) if target.drop_fields else ():
         del body[name]
         notes.drop(name, "the vendor refuses it")
 

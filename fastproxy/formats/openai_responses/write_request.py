@@ -7,6 +7,7 @@ its encrypted reasoning is asked for, because the client will bring it back.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.formats.chat import Text, ToolCall, ToolResult, Turn
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fastproxy.formats.notes import Notes
 
 _LOST: Final = ("stop", "count", "seed", "top_k", "presence_penalty", "frequency_penalty", "logit_bias")
+_get_lost: Final = attrgetter(*_LOST)  # 0.2 us; one getattr after the other takes 0.6
 
 
 def upstream_path(target: Target, *, stream: bool) -> str:
@@ -96,8 +98,8 @@ _NAMES: Final = {
 
 def _translated(writing: Writing) -> dict[str, Any]:
     request, notes = writing.request, writing.notes
-    for name in _LOST:
-        if getattr(request, name) not in (None, ()) and not (name == "count" and request.count == 1):
+    for name, value in zip(_LOST, _get_lost(request), strict=True):
+        if value is not None and value != () and not (name == "count" and value == 1):
             notes.drop(name, LOSSY[name])
     include = [ENCRYPTED] if request.top_logprobs is None else [ENCRYPTED, LOGPROBS]
     body: dict[str, Any] = {"include": include, "store": False} | write_settings(writing)

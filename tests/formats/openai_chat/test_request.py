@@ -30,7 +30,6 @@ from fastproxy.formats.chat import (
 )
 from fastproxy.formats.notes import Notes
 from fastproxy.formats.openai_chat import NAME, read_request, write_request
-from fastproxy.formats.turns import called_names
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "openai_chat"
 REQUESTS = sorted(GOLDEN.glob("request_*.json"))
@@ -175,7 +174,6 @@ def test_case_12_calls_and_results() -> None:
         ToolResult("call_w1", (Text('{"temp": 7.0}'),)),
         ToolResult("call_t1", (Text("14:05"),)),
     ]
-    assert called_names(request.turns) == {"call_w1": "get_weather", "call_t1": "get_time"}
 
 
 def test_case_48_arguments_as_an_object_become_their_text() -> None:
@@ -413,3 +411,12 @@ def test_any_damage_is_refused_or_read_but_never_crashes(path: Path, data: st.Da
         return
     made, _ = write_request(request, Target("m"), Notes())
     assert made == {**body, "model": "m"}
+
+
+@pytest.mark.parametrize("role", ["user", "assistant", "system", "developer"])
+def test_a_role_and_a_text_are_read_like_a_message_with_more(role: str) -> None:
+    """Two fields are read the short way; a third, of no meaning, leads the long way."""
+    message = {"role": role, "content": "Hi"}
+    short, long = (read_request({"model": "m", "messages": [said]}).turns[0] for said in (message, {**message, "x": 1}))
+    assert (short.role, short.name, short.parts) == (long.role, long.name, long.parts)
+    assert short.original == Original("openai-chat", message)
