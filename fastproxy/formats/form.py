@@ -24,22 +24,24 @@ _BOUNDARY: Final = re.compile(
     rb"multipart/form-data\s*;(?:.*;)?\s*boundary=(?:\"([^\"\\\r\n]{1,70})\"|([^\s;\",\\]{1,70}))\s*(?:;|\Z)",
     re.IGNORECASE,
 )
-_BOUNDARIES: Final = re.compile(rb"boundary[ \t]*[*0-9]*[ \t]*=", re.IGNORECASE)
-_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_LINE: Final = re.compile(rb"(" + _TOKEN + rb"):([\t -~\x80-\xff]*)")
-_PARAMETER: Final = rb"[ \t]*;[ \t]*(" + _TOKEN + rb")=(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;\"\\]+))"
-_FIELD: Final = re.compile(
-    rb"[ \t]*form-data((?:" + _PARAMETER.replace(b"(" + _TOKEN, b"(?:" + _TOKEN) + rb")*)[ \t]*;?[ \t]*", re.IGNORECASE
+_BOUNDARIES: Final = re.compile(rb"boundary[ \t]*+[*0-9]*+[ \t]*+=", re.IGNORECASE)
+# Possessive, so that no head can make them go back; single characters only (before CPython 3.11.5 groups lost bytes).
+_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):([\t -~\x80-\xff]*+)")
+_TYPE: Final = re.compile(rb"[ \t]*+form-data", re.IGNORECASE)
+_PARAMETER: Final = re.compile(
+    rb"[ \t]*+;[ \t]*+([!#$%&'*+.^_`|~0-9A-Za-z-]++)=(?:\"([^\"\\]*+(?:\\.[^\"\\]*+)*)\"|([^\s;\"\\]++))"
 )
-_PARAMETERS: Final = re.compile(_PARAMETER)
-_NAMES: Final = re.compile(rb"(?<![A-Za-z])name[*0-9]*[ \t]*=", re.IGNORECASE)
+_UNREADABLE: Final = "a part of the form has no readable content-disposition"
+_NAMES: Final = re.compile(rb"(?<![A-Za-z])name[*0-9]*+[ \t]*+=", re.IGNORECASE)
 
 
 def boundary_of(content_type: bytes) -> bytes | None:
-    """The boundary of a form; None when it is no form, or says none. Raises: FormatError when it says two."""
+    """The boundary of a form; None when it is no form or says none. Raises: FormatError when it says two."""
+    if len(content_type) > MAX_TYPE_BYTES:
+        return None
     if len(_BOUNDARIES.findall(content_type)) > 1:
         raise FormatError("the content type names two boundaries")
-    found = _BOUNDARY.match(content_type.strip()) if len(content_type) <= MAX_TYPE_BYTES else None
+    found = _BOUNDARY.match(content_type.strip())
     return None if found is None else bytes(found[1] or found[2])
 
 
@@ -51,19 +53,8 @@ class FormReader:
     is a file or not text, or when the form cannot be read in one way only.
     """
 
-    __slots__ = (
-        "_content",
-        "_from",
-        "_in_head",
-        "_in_model",
-        "_kept",
-        "_mark",
-        "_parts",
-        "closed",
-        "model",
-        "size",
-        "span",
-    )
+    __slots__ = ("_content", "_from", "_in_head", "_in_model", "_kept", "_mark", "_parts", "closed", "model",
+                 "size", "span")  # fmt: skip
 
     def __init__(self, boundary: bytes) -> None:
         self.model: str | None = None
@@ -159,9 +150,9 @@ def read_name(head: bytes) -> bytes:
             raise FormatError("the head of a part of the form cannot be read")
         if found[1].lower() == b"content-disposition":
             fields.append(found[2])
-    if len(fields) != 1 or (field := _FIELD.fullmatch(fields[0])) is None:
-        raise FormatError("a part of the form has no readable content-disposition")
-    given = [(name.lower(), quoted or plain) for name, quoted, plain in _PARAMETERS.findall(field[1])]
+    if len(fields) != 1:
+        raise FormatError(_UNREADABLE)
+    given = _parameters(fields[0])
     names = [(name, value) for name, value in given if name.rstrip(b"*0123456789") == b"name"]
     # With an escaped quote it depends on the reader where a value ends, so that any `name=` may be one.
     if len(names) > 1 or (b"\\" in fields[0] and len(_NAMES.findall(fields[0])) > 1):
@@ -171,3 +162,16 @@ def read_name(head: bytes) -> bytes:
     if names[0][1] == b"model" and any(name.startswith(b"filename") for name, _ in given):
         raise FormatError("field 'model' must be text, got a file")
     return bytes(names[0][1])
+
+
+def _parameters(field: bytes) -> list[tuple[bytes, bytes]]:
+    """The parameters of a content-disposition, which must be `form-data` and nothing but them."""
+    start = _TYPE.match(field)
+    place = start.end() if start is not None else 0
+    given: list[tuple[bytes, bytes]] = []
+    while (found := _PARAMETER.match(field, place)) is not None:
+        given.append((found[1].lower(), found[2] if found[3] is None else found[3]))
+        place = found.end()
+    if start is None or field[place:].strip(b" \t") not in (b"", b";"):
+        raise FormatError(_UNREADABLE)
+    return given

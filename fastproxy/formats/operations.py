@@ -28,14 +28,14 @@ _POST: Final = {
     "v2/embed": ("openai", "body"),
     "decisions": ("openai", "body"),
     "images/generations": ("openai", "body?"),
-    "images/edits": ("openai", "form"),
-    "images/variations": ("openai", "form"),
+    "images/edits": ("openai", "form?"),
+    "images/variations": ("openai", "form?"),
     "audio/speech": ("openai", "body"),
     "audio/transcriptions": ("openai", "form"),
     "audio/translations": ("openai", "form"),
-    "videos": ("openai", "form"),
-    "videos/edits": ("openai", "form"),
-    "videos/extensions": ("openai", "form"),
+    "videos": ("openai", "form?"),
+    "videos/edits": ("openai", "form?"),
+    "videos/extensions": ("openai", "form?"),
     "videos/*/remix": ("openai", "none"),
     "files": ("openai", "none"),
     "batches": ("openai", "none"),
@@ -110,10 +110,10 @@ _ASKED: Final = (b"POST", b"GET", b"DELETE", b"PATCH")
 class Operation(msgspec.Struct, frozen=True, gc=False):
     """What a path means.
 
-    `model` says where the model's name is: body (JSON), form (multipart), path (then `path_model` has it, decoded; also
-    for /realtime, where the query has it), none. `needs_model` is False where vendors have a default. `action` is
-    Gemini's verb. `name` is stable, for records and metrics. `metered` is False where a reply only repeats what another
-    one has cost (a stored response) or costs nothing: its counts are not to be added up.
+    `model` says where the model's name is: body (JSON), form (multipart, or JSON), path (then `path_model` has it,
+    decoded; also for /realtime, where the query has it), none. `needs_model` is False where vendors have a default.
+    `action` is Gemini's verb. `name` is stable, for records and metrics. `metered` is False where a reply only repeats
+    what another one has cost (a stored response) or costs nothing: its counts are not to be added up.
     """
 
     format: str

@@ -10,12 +10,13 @@ Routes come first, so a route of "/" without a host takes everything. This file 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastproxy.errors import BadRequest, GatewayError
 from fastproxy.formats import operations
 from fastproxy.gateway import local, passthrough
 from fastproxy.gateway.exchange import Exchange
+from fastproxy.gateway.form_body import FormExchange, is_form
 from fastproxy.gateway.lane import lay
 from fastproxy.gateway.refuse import error_reply, error_row
 from fastproxy.gateway.serve import serve
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from fastproxy.gateway.world import World
     from fastproxy.wire.inbound import Inbound
     from fastproxy.wire.request_head import RequestHead
+
+
+_IN_BODY: Final = ("body", "form")  # a form may as well come as JSON
 
 
 class Door:
@@ -124,6 +128,10 @@ def _enter_gateway(world: World, inbound: Inbound, head: RequestHead, body: byte
     entry: Entry = LOCAL
     if operation is not None:
         entry = UNIFIED if _is_read(world.table, head, operation) else UNIFIED_STREAM
+        if entry is UNIFIED_STREAM and is_form(operation, head):
+            exchange: Exchange = FormExchange(world, inbound, head, body, entry)
+            exchange.operation = operation
+            return exchange
         if operation.name == "models":
             operation = _whose_models(head, operation)
     elif not local.is_local(head.target) and passthrough.provider_of(head.target):
@@ -146,11 +154,13 @@ def _whose_models(head: RequestHead, operation: operations.Operation) -> operati
 
 def _is_read(table: Table, head: RequestHead, operation: operations.Operation) -> bool:
     """Whether the body is JSON that a station needs: for its model, or because it may have to be translated."""
-    wanted = operation.model == "body" or (operation.action and operation.format in table.translated)
+    wanted = operation.model in _IN_BODY or (operation.action and operation.format in table.translated)
     if not wanted or head.length == 0:
         return False
     kind = head.get(b"content-type")
-    return kind is None or kind.lower().startswith(b"application/json") or b"json" in kind.lower()
+    if kind is None:
+        return operation.model != "form"
+    return kind.lower().startswith(b"application/json") or b"json" in kind.partition(b";")[0].lower()
 
 
 def _format_of(head: RequestHead) -> str:

@@ -84,6 +84,7 @@ class _Rare:
     first_byte = 0  # when the reply's first body byte came, as perf_counter_ns
     fetched_bytes = 0  # of files that the request names by URL
     held_bytes = 0  # of the body, counted in the worker's bound
+    grown = 0  # bytes by which the body goes upstream longer than it came, another model being named in it
     translation: Translation | OneShot | None = None  # of a request whose channel speaks another format
     asked: tuple[bytes | memoryview, bytes] | None = None  # body and target, if an attempt has put its own there
     tunnelled = False  # the client asked for a WebSocket

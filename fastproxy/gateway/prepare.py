@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fastproxy.formats.operations import path_with_model
 from fastproxy.formats.peek import rename
 from fastproxy.gateway.deployments import deployed
+from fastproxy.gateway.form_body import FormExchange
 from fastproxy.gateway.identify import without_query_key
 from fastproxy.wire.fields import Plan
 
@@ -96,3 +97,5 @@ def _rename_model(exchange: Exchange, attempt: Attempt) -> None:
         exchange.ask_else(exchange.body, without_query_key(path_with_model(exchange.operation, other)))
     elif exchange.entry.reads_body:
         exchange.ask_else(rename(bytes(exchange.body), other), exchange.target)
+    elif isinstance(exchange, FormExchange) and exchange.form is not None:
+        exchange.put_model(exchange.form, other)

@@ -17,6 +17,7 @@ from fastproxy.gateway.admit import admit
 from fastproxy.gateway.answers import answer_known
 from fastproxy.gateway.deliver import deliver
 from fastproxy.gateway.exchange import ClientGone, Exchange
+from fastproxy.gateway.form_body import FormExchange, hold_model
 from fastproxy.gateway.identify import identify
 from fastproxy.gateway.local import answer
 from fastproxy.gateway.prepare import prepare
@@ -58,11 +59,13 @@ async def serve(exchange: Exchange, sent: Outbound | None = None) -> None:
         settle(exchange)
 
 
-async def _forward(exchange: Exchange, sent: Outbound | None) -> None:
+async def _forward(exchange: Exchange, sent: Outbound | None) -> None:  # noqa: C901 - the one list of the stations
     if exchange.entry is not EDGE and sent is None:
         identify(exchange)
         if exchange.entry.reads_body:
             await collect_body(exchange)
+        elif isinstance(exchange, FormExchange):
+            await hold_model(exchange)
         admit(exchange)
         if answer_known(exchange):
             return

@@ -71,6 +71,8 @@ def keep(exchange: Exchange, request: ChatRequest, events: Sequence[Event]) -> N
 
 def restore(exchange: Exchange, request: ChatRequest, attempt: Attempt) -> ChatRequest:
     """The request with the thoughts that its client could not carry, as far as this upstream has issued them."""
+    if attempt.format == "openai-chat":
+        return request  # it issues none
     turns: list[Turn] = []
     used: set[bytes] = set()  # nothing is put back twice, or a small request could become a huge one
     for role, group in groupby(request.turns, key=lambda turn: turn.role):

@@ -198,3 +198,27 @@ def test_a_large_file_costs_little_and_is_not_kept() -> None:
         assert len(reader._kept) < 100
     assert reader.model == "whisper-1"
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Disposition: form-data" + b" " * 3900 + b"!",
+        b"Content-Disposition: form-data; name=a" + b"; " * 1900 + b"!",
+        b'Content-Disposition: form-data; name="' + b"\\\\" * 1900,
+        b"Content-Disposition: form-data; a=" + b"!" * 3900 + b"=",
+        b"Content-Disposition: form-data; a=b\\" + b"name " * 700,
+        b"Content-Disposition: form-data; name=a" + b"; a=b" * 770,
+    ],
+)
+def test_no_head_costs_much(head: bytes) -> None:
+    began = time.process_time()
+    outcome([form(bare(head))])
+    assert time.process_time() - began < 0.005
+
+
+def test_no_content_type_costs_much() -> None:
+    began = time.process_time()
+    for more in (b"; boundary" + b" " * 60_000, b"; " * 250 + b"boundary=", b"; boundary" + b" " * 490):
+        boundary_of(b"multipart/form-data" + more)
+    assert time.process_time() - began < 0.005

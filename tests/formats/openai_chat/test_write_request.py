@@ -31,8 +31,6 @@ from fastproxy.formats.chat import (
 )
 from fastproxy.formats.notes import Notes
 from fastproxy.formats.openai_chat import upstream_path, write_request
-from fastproxy.formats.openai_chat.write_messages import _joined, _plain, _Writer
-from fastproxy.formats.tool_names import ToolNames
 
 Json = dict[str, Any]
 TARGET = Target("m")
@@ -54,51 +52,6 @@ def wrote(request: ChatRequest, target: Target = TARGET) -> tuple[Json, list[str
 
 def kind_of(node: object) -> str:
     return type(node).__name__
-
-
-def by_the_long_way(turns: tuple[Turn, ...], notes: Notes) -> list[Json]:
-    return _Writer(TARGET, ToolNames(()), notes).write(_joined(turns))
-
-
-HELLO = Turn("user", (Text("Hi"),))
-
-
-@pytest.mark.parametrize(
-    "turns",
-    [
-        (HELLO,),
-        (Turn("system", (Text("s"),)), HELLO),
-        (Turn("developer", (Text("s", original=Original("gemini", {})),)), HELLO, HELLO),
-        (HELLO, Turn("assistant", (Text("a"),)), HELLO),
-    ],
-)
-def test_bare_texts_are_written_the_short_way_and_say_the_same(turns: tuple[Turn, ...]) -> None:
-    notes = Notes()
-    assert _plain(turns) == by_the_long_way(turns, notes)
-    assert not notes
-
-
-@pytest.mark.parametrize(
-    "turns",
-    [
-        (),
-        (HELLO, Turn("assistant", (Text("a"),))),
-        (HELLO, Turn("assistant", (Text("a"),)), Turn("assistant", (Text("b"),)), HELLO),
-        (Turn("user", (Text("Hi"),), "ann"),),
-        (Turn("user", (Text("Hi"), Text("there"))),),
-        (Turn("user", ()),),
-        (Turn("tool", (Text("Hi"),)),),
-        (Turn("user", (Text(""),)),),
-        (Turn("user", (Text("Hi", "sig"),)),),
-        (Turn("user", (Text("Hi", None, (Citation("u"),)),)),),
-        (Turn("user", (Text("Hi", cache="5m"),)),),
-        (Turn("user", (Refusal("no"),)),),
-        (Turn("user", (Text("Hi", original=Original("openai-chat", {"type": "text", "text": "Hi", "x": 1})),)),),
-        (Turn("user", (Text("Hi"),), original=Original("openai-chat", {"role": "user", "content": "Hi", "x": 1})),),
-    ],
-)
-def test_whatever_is_more_than_bare_texts_goes_the_long_way(turns: tuple[Turn, ...]) -> None:
-    assert _plain(turns) is None
 
 
 def messages(*turns: Turn, target: Target = TARGET) -> tuple[list[Json], list[str]]:
