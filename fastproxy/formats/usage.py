@@ -45,15 +45,17 @@ END_BYTES: Final = 2_048  # of a whole body, searched for its counts before it i
 _EVENT_DEPTHS: Final = {"openai-responses": (2,), "gemini": (1, 2)}
 # What the end of a whole stream cannot be without. No text of a model looks like it: there a quote is escaped, and no
 # line begins.
+_LINE: Final = rb"(?:\A|[\r\n])"
 _RESPONSE_ENDS: Final = rb"response\.(?:completed|incomplete|failed|cancelled)"
 _END_MARKS: Final = {
-    "openai-chat": re.compile(rb'^data: ?\[DONE\]|"finish_reason":\s*"|"error":\s*\{', re.MULTILINE),
+    "openai-chat": re.compile(_LINE + rb'data: ?\[DONE\]|"finish_reason":\s*"|"error":\s*\{'),
     "openai-responses": re.compile(
-        rb'^event: ?(?:%b|error)|"type":\s*"(?:%b|error)"' % (_RESPONSE_ENDS, _RESPONSE_ENDS), re.MULTILINE
+        rb'%bevent: ?(?:%b|error)|"type":\s*"(?:%b|error)"' % (_LINE, _RESPONSE_ENDS, _RESPONSE_ENDS)
     ),
-    "anthropic": re.compile(rb'^event: ?(?:message_stop|error)|"type":\s*"(?:message_stop|error)"', re.MULTILINE),
+    "anthropic": re.compile(_LINE + rb'event: ?(?:message_stop|error)|"type":\s*"(?:message_stop|error)"'),
     "gemini": re.compile(rb'"(?:finishReason|blockReason|error)":|"interaction\.(?:completed|status_update)"'),
 }
+_DATA_LINE: Final = re.compile(_LINE + rb"data:")
 _CANDIDATES: Final = 32  # so that a tail made of `"usage":{` costs 1 ms, not 50
 
 Counts = OpenAIUsage | AnthropicUsage | GeminiUsage | InteractionUsage
@@ -144,7 +146,7 @@ class StreamUsage:
         mark = _END_MARKS.get(self._format)
         if mark is None or mark.search(self._tail) is not None:
             return True
-        return bool(self._head) and b"\ndata:" not in self._tail
+        return bool(self._head) and _DATA_LINE.search(self._tail) is None
 
     def finish(self) -> Usage | None:
         """What the stream said of its cost so far."""

@@ -388,6 +388,7 @@ def test_noise_never_raises(wire_format: str, noise: bytes) -> None:
         ("openai-chat", b'data: {"choices":[{"delta":{},"finish_reason":null}]}\n\n', False),
         ("openai-chat", b'data: {"choices":[{"delta":{},"finish_reason": "stop"}]}\n\n', True),
         ("openai-chat", b"data:[DONE]\n\n", True),
+        ("openai-chat", b"data: {}\r\rdata: [DONE]\r\r", True),
         ("openai-chat", b'data: {"error": {"message": "x"}}\r\n\r\n', True),
         ("anthropic", b'event: content_block_delta\ndata: {"delta":{"text":"event: message_stop"}}\n\n', False),
         ("anthropic", b'event: message_stop\ndata: {"type":"message_stop"}\n\n', True),
