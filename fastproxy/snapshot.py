@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
+from typing import Any
 
 import msgspec
 
@@ -73,6 +74,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     keys: tuple[KeySpec, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
     provider_bases: Mapping[str, str] = {}
+    facts: Mapping[str, Mapping[str, Any]] = {}  # by model, or the beginning of its name and a star
     passthrough: str = "client-keys"  # off | client-keys | require-key
     fetch_urls: bool = True  # files that requests name by URL, for upstreams that need their bytes
     open_to_all: bool = False  # no client key is asked for: loopback or demo without keys

@@ -171,7 +171,7 @@ def unenforced(settings: Settings) -> list[str]:
 def _model_settings(settings: Settings) -> list[str]:
     names = ("strategy", "price", "fallback", "hedge", "continuation", *_CAPS)
     set_names = [f"models.{name}" for name in names if _any_set(settings.models, name)]
-    return (["models"] if settings.models else []) + set_names
+    return (["models"] if any(not model.facts for model in settings.models) else []) + set_names
 
 
 def _any_set(entries: tuple[Entry, ...], name: str) -> bool:

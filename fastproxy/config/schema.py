@@ -147,6 +147,7 @@ _MODEL: Fields = {
     "fallback": _TEXTS,
     "hedge": section(Hedge, {"after": scalar(_hedge_after), "budget": scalar(values.parse_percent)}),
     "continuation": _FLAG,
+    "facts": lambda node, path: plain_value(expect_mapping(node, path)),
     **_CAPS,
 }
 

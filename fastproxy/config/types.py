@@ -176,6 +176,8 @@ class Model:
     tpm: int | None = None
     concurrency: int | None = None
     budget: Budget | None = None
+    # what translations must know of it, where the catalogue is wrong or silent: {max_output: 8000, thinking: none}
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ def _close_books(exchange: Exchange) -> None:
         world.counts[rows.ERRORS_BY + error_row(exchange.error_kind)] += 1
     if exchange.meter is not None and exchange.operation is not None:
         exchange.usage = exchange.meter.finish()  # also of a reply that broke off: what it reported was used
+        exchange.meter = None  # a translation's knows the exchange: a cycle, which only the collector would find
         count_usage(world, exchange.the_attempt().format or exchange.operation.format, exchange.usage)
     if world.log is not None:
         world.log(make_record(exchange, duration))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from functools import lru_cache, partial
 from itertools import cycle
 from time import time
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from fastproxy.formats.chat import CHAT_FORMATS
 from fastproxy.gateway.deployments import deployments_prefix
 from fastproxy.providers.passthrough import HIDDEN_FROM_PROVIDERS
+from fastproxy.providers.quirks import target
 from fastproxy.shared import rows
 from fastproxy.wire.fields import same_drop
 from fastproxy.wire.origin import Origin, parse_origin
@@ -24,6 +26,7 @@ from fastproxy.wire.stencil import Habit
 if TYPE_CHECKING:
     from fastproxy.snapshot import ChannelSpec, KeySpec, RouteSpec, Snapshot
 
+MAX_TARGETS: Final = 1024
 NOTHING: Final = same_drop(frozenset())
 Pools = Callable[[Origin], Pool]
 
@@ -179,7 +182,7 @@ class Table:
     """One configuration, ready for use."""
 
     __slots__ = ("catch_all", "channels", "created", "decided_by_model", "keys", "listed_models",
-                 "passthrough_attempts", "routed", "routes", "snapshot", "translated", "via")  # fmt: skip
+                 "passthrough_attempts", "routed", "routes", "snapshot", "target", "translated", "via")  # fmt: skip
 
     def __init__(self, snapshot: Snapshot, pools: Pools) -> None:
         self.snapshot = snapshot
@@ -189,6 +192,8 @@ class Table:
         self.routes = _routes(snapshot, pools, self.via)
         self.catch_all = self.routes[0] if len(self.routes) == 1 and _takes_all(self.routes[0]) else None
         self.channels = _channels(snapshot, pools, self.via)
+        # Whom a request is written for; 0.1 us instead of 3, and bounded, because clients choose the names.
+        self.target = lru_cache(MAX_TARGETS)(partial(target, overrides=snapshot.facts))
         self.decided_by_model = _decided_by_model(self.channels)
         self.translated = _translated(self.channels)
         self.listed_models = _listed_models(self.channels)

@@ -6,7 +6,6 @@ format and model. What could not be carried is named to the client, or refused i
 
 from __future__ import annotations
 
-from functools import lru_cache
 from secrets import token_hex
 from time import time
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +25,7 @@ from fastproxy.gateway.inline import inlined
 from fastproxy.gateway.one_shot import ask, is_one_shot
 from fastproxy.gateway.stored import with_previous
 from fastproxy.gateway.vault import restore
-from fastproxy.providers.quirks import quirks, target
+from fastproxy.providers.quirks import quirks
 
 if TYPE_CHECKING:
     from fastproxy.formats.chat import ChatRequest
@@ -39,7 +38,6 @@ CHAT_OPERATIONS: Final = frozenset(
     ("chat_completions", "responses", "messages", "generateContent", "streamGenerateContent", "completions")
 )
 _TRACE: Final = (b"traceparent", b"tracestate")  # the only fields of the client's that pass
-MAX_TARGETS: Final = 1024
 MAX_LOSSY_CHARS: Final = 2000  # of a header line
 
 
@@ -62,9 +60,6 @@ class Translation:
     @property
     def is_stream(self) -> bool:
         return self.request.stream
-
-
-_target = lru_cache(MAX_TARGETS)(target)  # 0.1 us instead of 3; clients choose the names
 
 
 def is_chat(operation: Operation | None) -> bool:
@@ -92,7 +87,7 @@ async def translate(exchange: Exchange, attempt: Attempt) -> bytes:
     request = translation.request = await inlined(exchange, translation.request, attempt.format)
     restored = restore(exchange, request, attempt)
     model = attempt.rename.get(request.model, request.model)
-    meant = _target(attempt.provider, model, attempt.format)
+    meant = exchange.table.target(attempt.provider, model, attempt.format)
     body, translation.names = upstream.write_request(restored, meant, notes)
     translation.reading = _reading(attempt, body)
     translation.losses = notes.report(request, translation.source.FIELDS) if notes else ()

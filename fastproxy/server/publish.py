@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from fastproxy.errors import ConfigError
 from fastproxy.providers.catalogue import Provider, find
+from fastproxy.providers.quirks import target
 from fastproxy.snapshot import ChannelSpec, KeySpec, RouteSpec, Snapshot, digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from fastproxy.config import Channel, Key, Listen, Route, Settings
+    from fastproxy.config import Channel, Key, Listen, Model, Route, Settings
 
 _SECRET: Final = secrets.token_bytes(32)  # one per master: hashes are compared, never kept
 _PSEUDONYM: Final = f"fastproxy-{secrets.token_hex(6)}"
@@ -44,6 +45,7 @@ def make_snapshot(settings: Settings, mock: str = "") -> Snapshot:
         keys=tuple(_key(key) for key in settings.keys),
         routes=tuple(_route(route) for route in settings.routes),
         provider_bases={**_bases(settings.channels), **{spec.provider: spec.base_url for spec in demo}},
+        facts=_facts(settings.models),
         passthrough=settings.passthrough,
         fetch_urls=settings.fetch_urls,
         open_to_all=not settings.keys and (_is_private(settings.listen) or not channels),
@@ -51,6 +53,17 @@ def make_snapshot(settings: Settings, mock: str = "") -> Snapshot:
         access_log=settings.access_log,
         access_log_file=settings.access_log_file,
     )
+
+
+def _facts(models: Iterable[Model]) -> dict[str, dict[str, object]]:
+    """What the operator knows better than the catalogue. Raises: ConfigError for what is no fact."""
+    found = {model.name: dict(model.facts) for model in models if model.facts}
+    for name in found:
+        try:
+            target("", name, "openai-chat", found)
+        except ValueError as error:
+            raise ConfigError(f"models.{name}.facts: {error}") from None
+    return found
 
 
 def _is_address_only(channel: Channel) -> bool:

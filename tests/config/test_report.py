@@ -151,6 +151,7 @@ def test_no_password_gets_through(password: str) -> None:
         ("channels: [{name: a, rpm: 1, tpm: 1}]", ["channels.rpm", "channels.tpm"]),
         ("channels: [{name: a, concurrency: 1, budget: {amount: 1}}]", ["channels.concurrency", "channels.budget"]),
         ("models: [{name: a}]", ["models"]),
+        ("models: [{name: a, facts: {max_output: 5}}]", []),
         (
             "models: [{name: a, strategy: weighted, price: {input: 1}, fallback: [b], hedge: {}, continuation: true}]",
             ["models", "models.strategy", "models.price", "models.fallback", "models.hedge", "models.continuation"],

@@ -73,7 +73,7 @@ channels:
 models:
   - {name: gpt-5, strategy: weighted, rpm: 6000, tpm: 1, concurrency: 2, budget: {amount: 1},
      price: {input: 1.25, output: 10, cache_read: 0.125, cache_write: 0, reasoning: 11}, fallback: [claude-sonnet],
-     hedge: {after: p95, budget: 5%}, continuation: true}
+     hedge: {after: p95, budget: 5%}, continuation: true, facts: {max_output: 8000, thinking: none}}
 groups:
   - {name: team-a, rpm: 600, tpm: 200000, concurrency: 50, budget: {amount: 50, period: monthly}, models: [gpt-5],
      sets: [default]}
@@ -169,7 +169,8 @@ def test_the_sections_of_the_schema(everything: Settings, tmp_path: Path) -> Non
     price = Price(1.25, 10, 0.125, 0, 11)
     assert everything.models == (
         Model(
-            "gpt-5", "weighted", price, ("claude-sonnet",), Hedge("p95", "5%"), True, 6000, 1, 2, Budget(1, "monthly")
+            "gpt-5", "weighted", price, ("claude-sonnet",), Hedge("p95", "5%"), True, 6000, 1, 2, Budget(1, "monthly"),
+            {"max_output": 8000, "thinking": "none"},
         ),
     )
     assert everything.groups == (Group("team-a", ("gpt-5",), ("default",), 600, 200_000, 50, Budget(50, "monthly")),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -182,3 +183,23 @@ def test_the_end_of_a_stream_is_written_once() -> None:
     stage.begins_stream()
     reply = stage.streams(*STREAM) + stage.ends_stream()
     assert reply.count(CHUNK_END) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("status", [200, 429])
+def test_each_translated_exchange_left_a_cycle_for_the_collector(stream: bool, status: int) -> None:
+    stage = Translating("openai-chat")
+
+    def once() -> None:
+        stage.asks("/v1/messages", HELLO | {"stream": stream})
+        stage.replies(ANSWER if status == 200 else {"error": {"message": "slow"}}, status)
+
+    once()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            once()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

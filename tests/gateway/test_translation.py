@@ -6,10 +6,11 @@ import gzip
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from fastproxy.shared import rows
-from tests.gateway.gateway_stage import status_of
+from tests.gateway.gateway_stage import status_of, warm
 from tests.gateway.translating_stage import CHUNK_END, Translating, body_of, data, dechunked, group_key
 from tests.wire.fakes import wire_of
 
@@ -267,6 +268,16 @@ def test_tool_names_that_the_upstream_refuses_come_back_as_they_were() -> None:
     answer = ANSWER | {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
     (used,) = body_of(stage.replies(answer))["content"]
     assert (used["type"], used["id"], used["name"]) == ("tool_use", "call_1", "mcp.server/tool")
+
+
+def test_the_operator_knows_better_than_the_catalogue() -> None:
+    stage = Translating("anthropic", models=("mine-1",))
+    facts = {"mine*": {"max_output": 77, "sampling": False}}
+    stage.world.install(msgspec.structs.replace(stage.snapshot, facts=facts))
+    stage.peer = warm(next(iter(stage.world.pools.values())))
+    asked = {"model": "mine-1", "messages": [{"role": "user", "content": "hi"}], "temperature": 0.5}
+    sent = stage.asks("/v1/chat/completions", asked)
+    assert (sent["max_tokens"], "temperature" in sent) == (77, False)
 
 
 def test_an_array_of_a_gemini_client_ends_with_its_error() -> None:
