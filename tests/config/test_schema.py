@@ -169,7 +169,16 @@ def test_the_sections_of_the_schema(everything: Settings, tmp_path: Path) -> Non
     price = Price(1.25, 10, 0.125, 0, 11)
     assert everything.models == (
         Model(
-            "gpt-5", "weighted", price, ("claude-sonnet",), Hedge("p95", "5%"), True, 6000, 1, 2, Budget(1, "monthly"),
+            "gpt-5",
+            "weighted",
+            price,
+            ("claude-sonnet",),
+            Hedge("p95", "5%"),
+            True,
+            6000,
+            1,
+            2,
+            Budget(1, "monthly"),
             {"max_output": 8000, "thinking": "none"},
         ),
     )
