@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from functools import lru_cache, partial
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import cycle
 from time import time
 from typing import TYPE_CHECKING, Final
