@@ -61,16 +61,12 @@ class SameModel:
         if not asks_for(body, self._model):
             return False
         if len(body) >= QUICK_BYTES:
-            self._learn(body)
+            self.learn(body)
         return True
 
     def surely_asked_by(self, body: bytes) -> bool:
         """As `asked_by` for a body that has not been read yet: False says nothing."""
         return self.learnt and self.asked_at(id(body) + _CONTENT, body, 0)
-
-    def learn(self, body: bytes) -> None:
-        """Remember how `body` shows its model, which somebody has read whole."""
-        self._learn(body)
 
     @property
     def learnt(self) -> bool:
@@ -91,8 +87,8 @@ class SameModel:
         only = address + len(data) - len(ending) + ending.index(_NAME)
         return _length(begin) == len(data) - start and _find(begin, _NAME) == only and _find(begin, _ESCAPED) is None
 
-    def _learn(self, body: bytes) -> None:
-        """Remember how a body shows its model; `asks_for` has said which it is."""
+    def learn(self, body: bytes) -> None:
+        """Remember how a body shows its model, which somebody has read whole."""
         self._opening = self._ending = b""
         opening = _OPENING.match(body)
         if opening is not None:

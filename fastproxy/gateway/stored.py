@@ -7,19 +7,16 @@ shelf (memory only, six hours, the oldest go first): whoever needs more sends th
 
 from __future__ import annotations
 
-from time import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from fastproxy.errors import BadRequest
 from fastproxy.formats.openai_responses import input_items, output_items, with_history
-from fastproxy.gateway.owner import shelf_key
+from fastproxy.gateway.owner import fetch_back, put_away, shelf_key
 
 if TYPE_CHECKING:
     from fastproxy.gateway.exchange import Exchange
-
-KEPT_S: Final = 6 * 3600
 
 
 def remember(exchange: Exchange, body: dict[str, Any], reply: dict[str, Any]) -> bool:
@@ -29,13 +26,12 @@ def remember(exchange: Exchange, body: dict[str, Any], reply: dict[str, Any]) ->
     """
     items = input_items(body)
     stored = orjson.dumps({"response": reply, "input": items, "history": [*items, *output_items(reply)]})
-    now, world = int(time() * 1000), exchange.world
-    return world.shelf.put(world.slot, _key(exchange, reply["id"]), stored, now, now + KEPT_S * 1000)
+    return put_away(exchange, _key(exchange, reply["id"]), stored)
 
 
 def recall(exchange: Exchange, response_id: str) -> dict[str, Any] | None:
     """`{"response", "input", "history"}` of a stored response, if it is this key's and of a model it may use."""
-    packed = exchange.world.shelf.get(_key(exchange, response_id), int(time() * 1000))
+    packed = fetch_back(exchange, _key(exchange, response_id))
     found: dict[str, Any] | None = orjson.loads(packed) if packed is not None else None
     allowed = exchange.key.models if exchange.key is not None else None
     if found is None or (allowed is not None and found["response"].get("model") not in allowed):

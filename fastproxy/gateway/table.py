@@ -205,10 +205,6 @@ class Table:
         found = next((channel for channel in self.channels if channel.provider == provider), None)
         return next(iter(found.attempts.values())).auth if found is not None else None
 
-    def channels_for(self, wire_format: str) -> list[Channel]:
-        """The channels that speak `wire_format`, the preferred first."""
-        return [channel for channel in self.channels if wire_format in channel.formats]
-
 
 def _decided_by_model(channels: Sequence[Channel]) -> frozenset[str]:
     """Formats for which it matters which model is asked for. For the others the body is not looked into."""

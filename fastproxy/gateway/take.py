@@ -6,6 +6,7 @@ reply_piece → inflate → hear          reply_end → complete          anythi
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,7 +35,7 @@ UNREADABLE: Final = (
 )  # fmt: skip
 
 
-class ReplyTaker:
+class ReplyTaker(ABC):
     """Holds what comes, and calls `complete` at its end. Also the meter of what it cost. `speaks` is the format."""
 
     __slots__ = ("_collected", "_exchange", "_inflate", "_is_error", "_size", "_speaks", "_usage")
@@ -57,9 +58,9 @@ class ReplyTaker:
             piece = self._inflate.feed(piece)
         self._hold(piece)
 
+    @abstractmethod
     def _complete(self) -> None:
         """The upstream has said all. Raises: UpstreamFailed when it was an error, or not all."""
-        raise NotImplementedError
 
     # --- from the upstream ----------------------------------------------------------------------------------------
 
@@ -90,7 +91,7 @@ class ReplyTaker:
     def reply_head(self, head: ReplyHead) -> None:
         raise AssertionError("the head has come before")
 
-    def interim(self, status: int) -> None:
+    def interim(self, status: int) -> None:  # noqa: B027 - for all alike
         """Dropped."""
 
     def upstream_paused(self) -> None:
@@ -148,7 +149,7 @@ class ReplyTaker:
 
     # --- the meter ------------------------------------------------------------------------------------------------
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:  # noqa: B027 - for all alike
         """Nothing passes here: what was said has been read."""
 
     def has_ended(self) -> bool:

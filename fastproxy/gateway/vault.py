@@ -12,8 +12,7 @@ six hours at most, for one group or key, never on a disk.
 from __future__ import annotations
 
 from itertools import groupby
-from time import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -21,7 +20,7 @@ from msgspec.structs import replace
 from fastproxy.formats.chat import ChatRequest, Part, Text, Thinking, ToolCall, Turn
 from fastproxy.formats.fold import fold
 from fastproxy.formats.turns import plain_text
-from fastproxy.gateway.owner import shelf_key
+from fastproxy.gateway.owner import fetch_back, put_away, shelf_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from fastproxy.formats.events import Event
     from fastproxy.gateway.exchange import Exchange
     from fastproxy.gateway.table import Attempt
-
-KEPT_S: Final = 6 * 3600
 
 
 class Sealed(msgspec.Struct, frozen=True, array_like=True):
@@ -57,16 +54,16 @@ _decode = msgspec.msgpack.Decoder(Entry).decode
 
 def keep(exchange: Exchange, request: ChatRequest, events: Sequence[Event]) -> None:
     """Put away what the reply to `request` has signed; `events` are those of the reply that have to do with it."""
-    attempt, world = exchange.the_attempt(), exchange.world
+    attempt = exchange.the_attempt()
     for choice in fold(events).choices:
         sealed = _sealed(choice.parts)
         if not any(isinstance(part, ToolCall) for part in choice.parts):
             sealed = tuple(item for item in sealed if item.part == "text")  # thoughts are demanded behind calls only
         if not any(item.signature for item in sealed):
             continue
-        packed, now = _encode(Entry(attempt.format, attempt.channel, sealed)), int(time() * 1000)
+        packed = _encode(Entry(attempt.format, attempt.channel, sealed))
         for key in _keys(exchange, choice.parts, _asked(request.turns)):
-            world.shelf.put(world.slot, key, packed, now, now + KEPT_S * 1000)
+            put_away(exchange, key, packed)
 
 
 def restore(exchange: Exchange, request: ChatRequest, attempt: Attempt) -> ChatRequest:
@@ -89,12 +86,12 @@ def _entry_for(exchange: Exchange, run: tuple[Turn, ...], asked: str, used: set[
     parts = [part for turn in run for part in turn.parts]
     if any(isinstance(part, Thinking) and part.signature for part in parts):
         return None  # the client carries them itself
-    for key in _keys(exchange, parts, asked):
-        packed = exchange.world.shelf.get(key, int(time() * 1000)) if key not in used else None
+    keys = _keys(exchange, parts, asked)
+    for key in keys:
+        packed = fetch_back(exchange, key) if key not in used else None
         if packed is not None:
-            entry = _decode(packed)
-            used.update(_keys(exchange, parts, asked))
-            return entry
+            used.update(keys)
+            return _decode(packed)
     return None
 
 

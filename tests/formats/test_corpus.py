@@ -65,7 +65,9 @@ from tests.formats.sdk_types import check_event, check_reply, check_request
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fastproxy.formats.chat import ChatRequest
     from fastproxy.formats.events import Event, Reply
+    from fastproxy.formats.notes import Notes
 
 
 def name_of(value: object) -> str:
@@ -76,6 +78,15 @@ every_request = pytest.mark.parametrize("golden", REQUESTS, ids=name_of)
 every_reply = pytest.mark.parametrize("golden", REPLIES, ids=name_of)
 every_stream = pytest.mark.parametrize("golden", STREAMS, ids=name_of)
 every_format = pytest.mark.parametrize("target", CHAT_FORMATS)
+
+
+def there_and_back(golden: Golden, target: str) -> tuple[ChatRequest, ChatRequest, Notes] | None:
+    """A golden request, what the target's reader makes of it as written there, and what was noted."""
+    found = crossed(golden, target)
+    if found is None:
+        return None
+    request, body, notes = found
+    return request, CHAT[target].read_request(body, model="m"), notes
 
 
 @every_format
@@ -119,11 +130,10 @@ def test_what_is_lost_is_named(golden: Golden, target: str) -> None:
 @every_format
 @every_request
 def test_no_text_of_the_conversation_disappears_without_a_note(golden: Golden, target: str) -> None:
-    found = crossed(golden, target)
+    found = there_and_back(golden, target)
     if found is None:
         return
-    request, body, notes = found
-    again = CHAT[target].read_request(body, model="m")
+    request, again, notes = found
     if not notes:
         assert spoken(again.turns) == spoken(request.turns)
 
@@ -132,11 +142,10 @@ def test_no_text_of_the_conversation_disappears_without_a_note(golden: Golden, t
 @every_request
 def test_tools_calls_and_results_arrive(golden: Golden, target: str) -> None:
     """Each function, each call with its arguments, and as many results, in the conversation's order."""
-    found = crossed(golden, target)
+    found = there_and_back(golden, target)
     if found is None:
         return
-    request, body, _ = found
-    again = CHAT[target].read_request(body, model="m")
+    request, again, _ = found
     choice = request.tool_choice
     names = [tool.name for tool in request.tools if tool.kind == "function"]
     if choice is not None and choice.mode == "allowed" and len(again.tools) < len(names):
@@ -158,11 +167,10 @@ def answers(turns: Iterable[Any]) -> int:
 @every_format
 @every_request
 def test_no_file_disappears_without_a_note(golden: Golden, target: str) -> None:
-    found = crossed(golden, target)
+    found = there_and_back(golden, target)
     if found is None:
         return
-    request, body, notes = found
-    again = CHAT[target].read_request(body, model="m")
+    request, again, notes = found
     if not notes:
         assert files(again.turns) == files(request.turns)
 
