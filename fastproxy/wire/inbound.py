@@ -236,6 +236,7 @@ class Inbound(asyncio.Protocol):
         while data and self.state is AT_HEAD and not self.write_paused:
             if data[:1] in (b"\r", b"\n"):
                 data = self._skip_empty_lines(data)
+                self._probe = None  # it has seen bytes that are gone; the next one is fed all that is left
             end = data.find(b"\r\n\r\n", max(0, len(data) - fresh - 3))
             if end < 0 or end > self.front.limits.head.max_head:
                 self._await_head(data, fresh)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -176,6 +177,14 @@ def test_whitespace_behind_a_value_is_no_part_of_it(line: bytes, field: str) -> 
 def test_an_unknown_method_has_one_status_however_it_comes() -> None:
     raw = b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n"
     assert Client().feed(raw).statuses == Client().bytewise(raw).statuses == [501]
+
+
+@pytest.mark.parametrize("lead", [b"\r\n", b"\r\n\r\n"])
+def test_an_empty_line_that_came_with_the_first_letters_had_them_read_as_another_method(lead: bytes) -> None:
+    raw = lead + GET
+    for first, second in itertools.combinations(range(1, len(raw)), 2):
+        client = Client(OK).feed(raw[:first], raw[first:second], raw[second:])
+        assert [exchange.head.method for exchange in client.taken] == [b"GET"], (first, second)
 
 
 def test_a_known_shape_has_a_greatest_size_too() -> None:
