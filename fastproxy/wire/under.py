@@ -1,4 +1,4 @@
-"""What lies under a transport: what only the socket itself can tell or do, and who gets its reads."""
+"""What lies under a transport or an engine: what only the thing itself can tell or do, and who gets its reads."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import asyncio
+    import ssl
+    from collections.abc import Callable
+
+Data = bytes | bytearray | memoryview
 
 _COUNT: Final = struct.Struct("i")
 _RESET: Final = struct.pack("ii", 1, 0)  # close() sends RST
@@ -31,6 +35,12 @@ def hand_reads_to(protocol: asyncio.BaseProtocol, transport: asyncio.Transport) 
     transport.pause_reading()
     transport.set_protocol(protocol)
     transport.resume_reading()
+
+
+def ends_of(engine: ssl.SSLObject) -> tuple[Callable[[int], bytes], Callable[[Data], int]]:
+    """`read` and `write` of the object that ssl.SSLObject wraps: each of its own methods is a call more, 0.08 us."""
+    inner = getattr(engine, "_sslobj", engine)
+    return inner.read, inner.write
 
 
 def reset(transport: asyncio.WriteTransport) -> None:
