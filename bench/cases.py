@@ -6,14 +6,15 @@ hold, the second is the goal. Cases without bars are there to be known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from bench import load, processes, streams, traffic
+from bench import first_token, load, processes, streams, traffic
 from bench.peers.peer import Job
 
 if TYPE_CHECKING:
+    from bench.first_token import FirstLane
     from bench.load import Lane, Scripts
     from bench.streams import StreamLane
     from bench.targets import Target
@@ -30,6 +31,7 @@ class Kind(Enum):
     REQUESTS = "CPU µs per request"
     EVENTS = "CPU µs per event"
     ALONE = "p99 µs at concurrency 1"
+    FIRST = "p99 µs to the first token"
     IDLE = "KiB PSS per idle stream"
     MEMORY = "MiB PSS under load"
     SCALING = "requests per second of two workers, to one"
@@ -52,6 +54,8 @@ class Case:
     kind: Kind
     body: str = "short"  # a key of traffic.bodies()
     unified: bool = False
+    translates: bool = False  # the upstream speaks another format than the client: only who translates takes part
+    messages: bool = False  # the upstream speaks Anthropic's Messages to who asks for them
     upstream_tls: bool = False
     client_tls: bool = False
     close: bool = False  # a new connection for every request
@@ -69,7 +73,24 @@ class Case:
 
     def job(self, upstream_port: int, files: int, workers: int = 1) -> Job:
         sockets = min(files, 12_288 if self.streams <= IDLE_STREAMS else 2 * self.streams + processes.SPARE_FILES)
-        return Job(upstream_port, self.upstream_tls, self.client_tls, self.unified, workers, sockets)
+        job = Job(upstream_port, self.upstream_tls, self.client_tls, self.unified, workers, sockets)
+        return replace(job, messages=self.messages)
+
+
+def _first_tokens() -> list[Case]:
+    """The time to the first token without load, for one client and for twenty, in the client's format and in others."""
+    plain = Case("first_token", "chat to chat", Kind.FIRST, unified=True)
+    ways = (
+        plain,
+        replace(plain, name="first_token_translated", title="Messages client to chat", body="message", translates=True),
+        replace(plain, name="first_token_back", title="chat client to Messages", messages=True, translates=True),
+    )
+    counts = (("", "one client", 1), ("_20", "20 clients", 20))
+    return [
+        replace(way, name=way.name + ending, title=f"first token, unloaded, {way.title}, {who}", connections=count)
+        for way in ways
+        for ending, who, count in counts
+    ]
 
 
 _EDGE_SSE = "edge route, SSE,"
@@ -126,6 +147,7 @@ CASES = (
         body="message",
         unified=True,
     ),
+    *_first_tokens(),
     Case("alone", "edge route, one connection", Kind.ALONE),
     Case("idle", f"edge route, {IDLE_STREAMS} idle streams", Kind.IDLE, streams=IDLE_STREAMS, must=1.0),
     Case("memory", "unified entry, memory idle, loaded, after", Kind.MEMORY, unified=True),
@@ -133,8 +155,10 @@ CASES = (
 )
 
 
-def lane(case: Case, target: Target, scripts: Scripts, seconds: float) -> Lane | StreamLane:
+def lane(case: Case, target: Target, scripts: Scripts, seconds: float) -> Lane | StreamLane | FirstLane:
     """Put the case's load on a target for `seconds` and return what it showed."""
+    if case.kind is Kind.FIRST:
+        return first_token.measure(target, case.connections, seconds, traffic.path_of(case.body))
     if case.kind in {Kind.EVENTS, Kind.IDLE}:
         count = case.open_streams(processes.open_files())
         kind, length = ("idle", 0.5) if case.kind is Kind.IDLE else ("busy", seconds)

@@ -48,7 +48,7 @@ def of_results(results: list[Result]) -> dict[str, str]:
 
 def bars_of(result: Result) -> list[Bar]:
     """The compared figure of every target. Its range follows from the range of the lanes' CPU or latency."""
-    figure = "p99_us" if result["kind"] == Kind.ALONE.value else "cpu_us"
+    figure = "p99_us" if result["kind"] in {Kind.ALONE.value, Kind.FIRST.value} else "cpu_us"
     bars = []
     for name, row in result["targets"].items():
         if name == "direct" and result["kind"] == Kind.EVENTS.value:

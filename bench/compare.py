@@ -10,13 +10,17 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import charts, configs, course, processes, report, table
 from bench.cases import CASES, Case, Quick
 from bench.course import Terms
 from bench.peers import registry
+
+if TYPE_CHECKING:
+    from bench.peers.peer import Peer
 
 MAX_CALM_LOAD = 0.5
 QUICK = Terms(pairs=3, seconds=1.0)
@@ -39,9 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{case.title} …", file=sys.stderr, flush=True)
             some = registry.PAIR if options.quick and case.quick is not Quick.ALL else there
             try:
-                results.append(
-                    course.run(case, registry.able(some, unified=case.unified), Path(name) / case.name, terms)
-                )
+                results.append(course.run(case, able(some, case), Path(name) / case.name, terms))
             except processes.RunFailed as error:
                 print(f"{case.name} FAILED: {error}", file=sys.stderr)
             configs.collect(Path(name) / case.name, texts)
@@ -49,10 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
     return int(len(results) < len(chosen) or any(result["verdict"] == "ERRORS" for result in results))
 
 
+def able(peers: tuple[Peer, ...], case: Case) -> tuple[Peer, ...]:
+    return registry.able(peers, unified=case.unified, translates=case.translates)
+
+
 def chosen_cases(only: list[str] | None, *, quick: bool) -> list[Case]:
-    """The named cases; without names all of them, or those of the quick run."""
+    """The named cases, `idle` or `first_token*`; without names all of them, or those of the quick run."""
     if only:
-        return [case for case in CASES if case.name in only]
+        return [case for case in CASES if any(fnmatchcase(case.name, pattern) for pattern in only)]
     return [case for case in CASES if not quick or case.quick is not Quick.NO]
 
 
@@ -73,9 +79,17 @@ def _settings(terms: Terms, *, quick: bool) -> dict[str, Any]:
     return {"pairs": terms.pairs, "seconds": terms.seconds, "calibrate": terms.calibrate, "quick": quick}
 
 
+def _pattern(text: str) -> str:
+    if not chosen_cases([text], quick=False):
+        raise argparse.ArgumentTypeError(
+            f"no case is called {text}: there are {', '.join(case.name for case in CASES)}"
+        )
+    return text
+
+
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__)
-    parser.add_argument("--only", action="append", choices=[case.name for case in CASES], help="repeatable")
+    parser.add_argument("--only", action="append", type=_pattern, help="a case, or several: first_token*; repeatable")
     parser.add_argument("--peers", help="comma-separated; nginx and fastproxy always run; '' for these two alone")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of one lane")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bench.report import AnyLane, Lanes, Result
     from bench.targets import Target
 
-DIRECT = {Kind.ALONE, Kind.EVENTS}  # where the table shows what is added to no proxy at all
+DIRECT = {Kind.ALONE, Kind.EVENTS, Kind.FIRST}  # where the table shows what is added to no proxy at all
 FAILURES = (Absent, RunFailed, subprocess.SubprocessError, ValueError)
 
 

@@ -4,6 +4,7 @@ A result is a dict of plain values (it goes to JSON as it is):
   {"case", "title", "kind", "must", "goal", "verdict", "note",
    "ratio": {"median", "low", "high"} | None       the second target (fastproxy) to the first (nginx)
    "ratios": {name: the same, to the first}         all the others, fastproxy among them
+   "added": {"direct" or the first: {name: …}}      times to the first token only; see added.py
    "targets": {name: {figure: median over the lanes}}, "lanes": {name: [lane, ...]},
    "absent": {name: reason}}                        peers that did not come through this case
 """
@@ -21,7 +22,9 @@ from statistics import median
 from typing import Any
 
 from bench import processes
+from bench.added import added
 from bench.cases import IDLE_STREAMS, Case, Kind
+from bench.first_token import FirstLane
 from bench.load import Lane
 from bench.memory import MemoryLane
 from bench.scaling import ScalingLane
@@ -30,9 +33,10 @@ from bench.streams import StreamLane
 RESULTS = Path(__file__).parent / "results"
 FORMAT = 2  # of the file; 1 had no peers, no ratios and no absent
 MAX_ADDED_P99_US = 300  # "added p99 at concurrency 1 under 0.3 ms"
+MAX_ADDED_FIRST_US = 1000  # "added time to the first token p99 under 1 ms"
 Result = dict[str, Any]
 Figures = dict[str, float]
-AnyLane = Lane | StreamLane | MemoryLane | ScalingLane
+AnyLane = Lane | StreamLane | FirstLane | MemoryLane | ScalingLane
 Lanes = dict[str, list[AnyLane]]
 
 
@@ -45,15 +49,28 @@ def result_of(case: Case, lanes: Lanes, idle_base: dict[str, int], absent: dict[
     first, *others = [name for name in rows if name != "direct"]
     ratios = {name: _ratio(rows[first], rows[name]) for name in others}
     judged = others[0]
+    more = _added(rows, (first, judged)) if case.kind is Kind.FIRST else {}
     return {
         **_head(case),
+        **more,
         "ratio": ratios[judged],
         "ratios": ratios,
-        "verdict": _verdict(case, ratios[judged]["median"], medians, (first, judged)),
+        "verdict": more.get("verdict") or _verdict(case, ratios[judged]["median"], medians, (first, judged)),
         "targets": medians,
         "lanes": {name: [asdict(seen) for seen in series] for name, series in lanes.items()},
         "absent": absent or {},
     }
+
+
+def _added(rows: dict[str, list[Figures]], judged: tuple[str, str]) -> Result:
+    """Of times to the first token: what each adds to no proxy and to the first; a verdict, unless there were errors."""
+    reference, ours = judged
+    result: Result = {"added": {to: added(rows, to) for to in ("direct", reference)}}
+    if not any(row["errors"] for name in judged for row in rows[name]):
+        most, theirs = (result["added"]["direct"][name]["p99_us"]["median"] for name in (ours, reference))
+        word = "holds" if most < MAX_ADDED_FIRST_US else "MISSES"
+        result["verdict"] = f"{word}: {most:.0f} µs added, {reference} {theirs:.0f}"
+    return result
 
 
 def skipped(case: Case, reason: str) -> Result:
@@ -94,7 +111,7 @@ def _figures(case: Case, seen: AnyLane, base: int) -> Figures:
             score = max(seen.pss_bytes - base, 1) / IDLE_STREAMS / 1024
             figures["base_mib"] = base / 2**20
         case _:
-            score = figures["p99_us" if case.kind is Kind.ALONE else "cpu_us"]
+            score = figures["p99_us" if case.kind in {Kind.ALONE, Kind.FIRST} else "cpu_us"]
     return figures | {"score": score}
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 REQUESTS = ("per second", "p50 µs", "p99 µs", "CPU µs", "core busy")
 STREAMS = ("events/s", "delay p50 µs", "delay p99 µs", "first token p50 µs (added)", "p99 µs (added)", "CPU µs", "busy")
+ADDED = ("added to none: p50 µs", "p99 µs", "added to the first: p50 µs", "p99 µs")
+FIRST = ("streams/s", "p50 µs", "p99 µs", *ADDED, "CPU µs", "busy")
 MEMORY = ("idle MiB", "loaded MiB", "after MiB")
 IDLE = ("KiB PSS per stream", "MiB PSS before")
 SCALING = ("per second, 1 worker", "2 workers", "cores busy, 1", "2")
@@ -101,6 +103,20 @@ def _streams(result: Result, row: Figures) -> list[str]:
     return [f"{row['rate']:,.0f}", *_micros(row, "p50_us", "p99_us"), *firsts, *last]
 
 
+def _first_token(result: Result, row: Figures) -> list[str]:
+    name = next(name for name, other in result["targets"].items() if other is row)
+    cells = [f"{row['rate']:,.0f}", *_micros(row, "p50_us", "p99_us")]
+    for to, others in result["added"].items():
+        more = others.get(name) if to != name else None
+        cells += [_plus(more[figure]) if more else "" for figure in ("p50_us", "p99_us")]
+    return [*cells, f"{row['cpu_us']:.1f}", f"{row['busy']:.2f}"]
+
+
+def _plus(more: Figures) -> str:
+    """The difference of the medians, then that inside the turns with its range."""
+    return f"{more['of_medians']:+,.0f}; **{more['median']:+,.0f}** ({more['low']:+,.0f} to {more['high']:+,.0f})"
+
+
 def _micros(row: Figures, *names: str) -> list[str]:
     return [f"{row[name]:,.0f}" for name in names]
 
@@ -120,6 +136,7 @@ def _scaling(_: Result, row: Figures) -> list[str]:
 _SORTS: tuple[tuple[str, set[Kind], tuple[str, ...], Callable[[Result, Figures], list[str]]], ...] = (
     ("Requests", {Kind.REQUESTS, Kind.ALONE}, REQUESTS, _requests),
     ("Streams", {Kind.EVENTS}, STREAMS, _streams),
+    ("Time to the first token, unloaded", {Kind.FIRST}, FIRST, _first_token),
     ("Memory", {Kind.MEMORY}, MEMORY, _memory),
     ("Idle streams", {Kind.IDLE}, IDLE, _idle),
     ("Two workers", {Kind.SCALING}, SCALING, _scaling),

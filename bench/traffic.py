@@ -178,3 +178,38 @@ def event(sent_ns: int) -> bytes:
 
 _FINISH = b'data: {"id":"chatcmpl-Bench","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
 STREAM_END = b"%x\r\n%b\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n" % (len(_FINISH), _FINISH)
+
+_MESSAGES_EVENTS = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_01BenchBenchBenchBenchBench","type":'
+    b'"message","role":"assistant","model":"gpt-5","content":[],"stop_reason":null,"stop_sequence":null,"usage":'
+    b'{"input_tokens":187,"output_tokens":1}}}\n\n'
+    b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":'
+    b'{"type":"text","text":""}}\n\n'
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":'
+    + SENT_AT
+    + b'%020d"}}\n\n'
+)
+_MESSAGES_END = (
+    b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
+    b'"usage":{"output_tokens":1}}\n\n'
+    b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+)
+MESSAGES_END = b"%x\r\n%b\r\n0\r\n\r\n" % (len(_MESSAGES_END), _MESSAGES_END)
+
+
+def messages_events(sent_ns: int) -> bytes:
+    """The beginning of a stream of Anthropic's up to its first text, as one HTTP chunk; `event` is the chat's."""
+    events = _MESSAGES_EVENTS % sent_ns
+    return b"%x\r\n%b\r\n" % (len(events), events)
+
+
+def messages_probe_reply(key: bytes) -> bytes:
+    """As `probe_reply`, of a vendor whose keys are not bearers."""
+    message = {
+        "id": "msg_01Bench", "type": "message", "role": "assistant", "model": "gpt-5", "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": f"Bearer {key.decode('latin-1')}"}], "stop_sequence": None,
+        "usage": {"input_tokens": 187, "output_tokens": 64},
+    }  # fmt: skip
+    body = json.dumps(message).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)

@@ -2,9 +2,9 @@
 
 Answers every POST with the reply of traffic.py. Bodies below SMALL_BYTES are looked into (a gateway may have written
 them anew): `"stream": true` opens an endless event stream, with `"user": "idle"` one that is silent after its first
-event, with `"once"` one that ends there; `"user": "probe"` gets the Authorization that arrived as the answer. It reads
-heads by searching, trusts Content-Length, and drops what it does not understand: right only between programs that we
-start ourselves.
+event, with `"once"` one that ends there; `"user": "probe"` gets the Authorization that arrived as the answer. The last
+two are answered in Anthropic's format below /anthropic/. It reads heads by searching, trusts Content-Length, and drops
+what it does not understand: right only between programs that we start ourselves.
 
 The streams are spread over slots, 1,000 a second, so that they do not all speak in the same moment.
 """
@@ -30,8 +30,9 @@ VIEW = memoryview(BUFFER)
 STREAM = re.compile(rb'"stream":\s*true')
 IDLE = re.compile(rb'"user(?:_id)?":\s*"idle"')
 ONCE = re.compile(rb'"user(?:_id)?":\s*"once"')
-PROBE = re.compile(rb'"user":\s*"probe"')
-KEY = re.compile(rb"\r\nauthorization: ?([^\r]*)", re.IGNORECASE)
+PROBE = re.compile(rb'"user(?:_id)?":\s*"probe"')
+KEY = re.compile(rb"\r\n(?:authorization|x-api-key): ?([^\r]*)", re.IGNORECASE)
+MESSAGES = b"POST /anthropic/"  # who asks there is answered in Anthropic's format
 
 slots: list[set[asyncio.Transport]] = []
 
@@ -76,6 +77,8 @@ class Upstream(asyncio.BufferedProtocol):
 
     def _look(self, body: bytes) -> bool:
         """Whether the body asked for something else than the reply, which then has been given."""
+        if self._head.startswith(MESSAGES):
+            return self._look_as_anthropic(body)
         if STREAM.search(body) and ONCE.search(body):
             self._transport.write(traffic.STREAM_HEAD + traffic.event(time.monotonic_ns()) + traffic.STREAM_END)
         elif STREAM.search(body):
@@ -85,6 +88,17 @@ class Upstream(asyncio.BufferedProtocol):
             self._transport.write(traffic.probe_reply(key[1] if key else b""))
         else:
             return False
+        return True
+
+    def _look_as_anthropic(self, body: bytes) -> bool:
+        if STREAM.search(body) and ONCE.search(body):
+            events = traffic.messages_events(time.monotonic_ns())
+            self._transport.write(traffic.STREAM_HEAD + events + traffic.MESSAGES_END)
+        elif PROBE.search(body):
+            key = KEY.search(self._head)
+            self._transport.write(traffic.messages_probe_reply(key[1] if key else b""))
+        else:
+            self._transport.abort()  # nothing else is asked for in that format
         return True
 
     def _open_stream(self, *, idle: bool) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from bench import traffic
-from bench.peers.peer import Job, Launch, Peer, Sort, said
+from bench.peers.peer import MESSAGES_BASE, Job, Launch, Peer, Sort, said
 
 COMMAND = str(Path(sys.executable).with_name("fastproxy"))
 
@@ -24,8 +24,8 @@ routes:
 """
 _UNIFIED = """\
 channels:
-  - {{name: bench, provider: openai, keys: ["{key}"], models: [gpt-5],{ca}
-     base_url: "{scheme}://127.0.0.1:{upstream_port}/v1"}}
+  - {{name: bench, provider: {provider}, keys: ["{key}"], models: [gpt-5],{ca}
+     base_url: "{scheme}://127.0.0.1:{upstream_port}{base}"}}
 keys:
   - {{name: client, key: {client_key}, models: ["*"]}}
 """
@@ -44,6 +44,8 @@ def _text(folder: Path, port: int, job: Job) -> str:
         workers=job.workers,
         connections=max(10_000, job.sockets // 2),
         scheme=job.upstream_scheme,
+        provider="anthropic" if job.messages else "openai",
+        base=MESSAGES_BASE if job.messages else "/v1",
         upstream_port=job.upstream_port,
         key=traffic.UPSTREAM_KEY,
         client_key=traffic.CLIENT_KEY,
@@ -60,4 +62,4 @@ def _version() -> str:
     return said(COMMAND, "--version").rpartition(" ")[2]
 
 
-PEER = Peer("fastproxy", Sort.BOTH, "this repository", _version, _launch)
+PEER = Peer("fastproxy", Sort.BOTH, "this repository", _version, _launch, translates=True)

@@ -45,6 +45,8 @@ _ENVIRONMENT = {
 def _launch(name: str, folder: Path, port: int, job: Job) -> Launch:
     if job.upstream_tls or job.client_tls or not job.unified:
         raise Absent("compared on its unified entry over plain HTTP only")
+    if job.messages:
+        raise Absent("set up here for an upstream of chat completions only")
     config = folder / f"{name}.yaml"
     text = _CONFIG.format(upstream_port=job.upstream_port, key=traffic.UPSTREAM_KEY, client_key=traffic.CLIENT_KEY)
     command = [str(installed.pip_folder("litellm") / "bin" / "litellm"), "--config", str(config)]
@@ -61,4 +63,4 @@ def _install() -> None:
     installed.pip("litellm", REQUIREMENT)
 
 
-PEER = Peer("litellm", Sort.GATEWAY, f"PyPI {REQUIREMENT}", _version, _launch, _install)
+PEER = Peer("litellm", Sort.GATEWAY, f"PyPI {REQUIREMENT}", _version, _launch, _install, translates=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Fields = tuple[tuple[str, str], ...]
+MESSAGES_BASE = "/anthropic/v1"
 
 
 class Absent(RuntimeError):
@@ -41,6 +42,7 @@ class Job:
     unified: bool = False
     workers: int = 1
     sockets: int = 12_288  # how many it must be able to hold open
+    messages: bool = False  # who translates asks the upstream below MESSAGES_BASE for Anthropic's Messages
 
     @property
     def upstream_scheme(self) -> str:
@@ -69,6 +71,7 @@ class Peer:
     version: Callable[[], str]
     launch: Callable[[str, Path, int, Job], Launch]
     install: Callable[[], None] = lambda: None
+    translates: bool = False  # an Anthropic client may ask it for an OpenAI model
 
 
 def said(*command: str) -> str:

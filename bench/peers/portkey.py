@@ -28,6 +28,8 @@ def _entry() -> Path:
 def _launch(name: str, folder: Path, port: int, job: Job) -> Launch:
     if job.upstream_tls or job.client_tls or not job.unified:
         raise Absent("compared on its unified entry over plain HTTP only")
+    if job.messages:
+        raise Absent("set up here for an upstream of chat completions only")
     if job.workers > 1:
         raise Absent("has no mode with several workers")
     config = json.dumps(

@@ -22,9 +22,13 @@ def by_name(names: Iterable[str]) -> tuple[Peer, ...]:
     return tuple(peer for peer in ALL if peer.name in wanted)
 
 
-def able(peers: Iterable[Peer], *, unified: bool) -> tuple[Peer, ...]:
-    """Those that can do the job: a gateway without a plain relay is compared on its entry only."""
-    return tuple(peer for peer in peers if unified or peer.sort is not Sort.GATEWAY)
+def able(peers: Iterable[Peer], *, unified: bool, translates: bool = False) -> tuple[Peer, ...]:
+    """Those that can do the job: a gateway without a plain relay is compared on its entry only.
+
+    Where it is about translating, nginx as a plain relay stays as the reference, and the others must translate.
+    """
+    some = (peer for peer in peers if unified or peer.sort is not Sort.GATEWAY)
+    return tuple(peer for peer in some if not translates or peer.translates or peer is NGINX)
 
 
 def prepare(peers: Iterable[Peer]) -> tuple[tuple[Peer, ...], dict[str, dict[str, Any]]]:
