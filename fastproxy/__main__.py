@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from fastproxy.config import FLAGS, Listen, Settings, VendorEnv, describe, load, unenforced, warnings
 from fastproxy.errors import ConfigError, FormatError
 from fastproxy.providers.catalogue import ALIASES, PROVIDERS
-from fastproxy.server.plan import Address, ExitCode, MasterPlan, Role, StartError
+from fastproxy.server.keyring import check_master_key, master_key
+from fastproxy.server.plan import Address, ExitCode, MasterPlan, Role, ShelfPlan, StartError
 from fastproxy.server.publish import make_snapshot
 from fastproxy.snapshot import pack
 
@@ -86,7 +88,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _add_convert(command: argparse.ArgumentParser) -> None:
-    formats = "openai-chat, openai-responses, anthropic or gemini"
+    formats = "openai-chat, openai-responses, anthropic or gemini; ollama for what goes to it and comes from it"
     command.add_argument("--from", dest="source", required=True, metavar="FORMAT", help=formats)
     command.add_argument("--to", dest="target", required=True, metavar="FORMAT", help=formats)
     command.add_argument("--model", default="", metavar="M", help="the name of the model; else the file's own")
@@ -125,6 +127,7 @@ def _load(args: argparse.Namespace) -> Settings:
 def _check(args: argparse.Namespace, _: list[str]) -> int:
     settings = _load(args)
     make_snapshot(settings)
+    check_master_key(settings)
     rows = describe(settings)
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, value, origin in rows:
@@ -162,10 +165,13 @@ def _convert(args: argparse.Namespace, _: list[str]) -> int:
     from time import time
     from uuid import uuid4
 
+    import msgspec
+
     from fastproxy.formats.chat import Target
     from fastproxy.formats.checked import load as load_body
     from fastproxy.formats.convert import convert_reply, convert_request
     from fastproxy.formats.events import ReplyContext
+    from fastproxy.formats.exact import dumps
 
     try:
         body = load_body(sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes())
@@ -175,14 +181,14 @@ def _convert(args: argparse.Namespace, _: list[str]) -> int:
             made = convert_reply(body, args.source, args.target, ReplyContext(uuid4().hex, model, int(time())))
         else:
             made, lossy = convert_request(body, args.source, args.target, Target(model))
-        text = json.dumps(made, indent=2, ensure_ascii=False)
-    except RecursionError:
+        text = msgspec.json.format(dumps(made), indent=2)  # numbers keep their text
+    except (RecursionError, TypeError):
         return _complain(f"{args.file}: nested too deeply", ExitCode.UNEXPECTED)
     except FormatError as error:
         return _complain(error.message, ExitCode.UNEXPECTED)
     except OSError as error:
         return _complain(f"{args.file}: {(error.strerror or 'unreadable').lower()}", ExitCode.UNEXPECTED)
-    sys.stdout.buffer.write(text.encode() + b"\n")
+    sys.stdout.buffer.write(text + b"\n")
     for line in lossy:
         sys.stderr.write(f"fastproxy: lossy: {line}\n")
     return 0
@@ -201,29 +207,38 @@ def _reload(args: argparse.Namespace, _: list[str]) -> int:
 
 
 def _serve(args: argparse.Namespace, arguments: list[str]) -> int:
+    from fastproxy.providers.vocabulary import preload
     from fastproxy.server.run import run_master
 
     settings = _load(args)
     _warn(settings)
     mock = _mock_socket(settings)
+    if settings.tokenizer == "preload":
+        preload()  # before the workers are forked, which then share it
+    master = master_key(settings)
+    kept = settings.remember
 
     def reload() -> bytes:
         fresh = _load(args)
         if [_address(listen) for listen in fresh.listen] != [_address(listen) for listen in settings.listen]:
             raise ConfigError("listen has changed: sockets are opened at start, so restart or upgrade (USR2)")
-        return pack(make_snapshot(fresh, mock))
+        # to stop using the store takes no other one
+        if fresh.remember.store != "off" and replace(fresh.remember, time=kept.time) != kept:
+            raise ConfigError("remember has another store or size: opened at start, so restart or upgrade (USR2)")
+        return pack(make_snapshot(fresh, mock, master))
 
     plan = MasterPlan(
         roles=_roles(settings, mock),
         listen=tuple(_address(listen) for listen in settings.listen),
         state_dir=settings.state_dir,
-        snapshot=pack(make_snapshot(settings, mock)),
+        snapshot=pack(make_snapshot(settings, mock, master)),
         reload=reload,
         argv=(sys.executable, "-m", "fastproxy", *arguments),
         environ=dict(os.environ),
         drain_timeout=settings.limits.drain_timeout,
         heartbeat_timeout=settings.limits.heartbeat_timeout,
         pin=settings.pin,
+        shelf=ShelfPlan(kept.store, kept.size, master.derive("what the shelf holds")),
         announce=lambda bound: _announce(settings, bound),
     )
     return int(run_master(plan))

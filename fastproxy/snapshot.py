@@ -31,6 +31,8 @@ class ChannelSpec(msgspec.Struct, frozen=True):
     verify: bool = True
     ca_file: str | None = None
     api_version: str = ""  # Azure's deployment paths
+    defaults: Mapping[str, Any] = {}  # body fields of chat requests that do not say them
+    builtin_tools: str = "drop"  # tools that run at another vendor: drop | map | refuse
 
 
 class KeySpec(msgspec.Struct, frozen=True):
@@ -76,8 +78,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     provider_bases: Mapping[str, str] = {}
     facts: Mapping[str, Mapping[str, Any]] = {}  # by model, or the beginning of its name and a star
     passthrough: str = "client-keys"  # off | client-keys | require-key
+    remember_s: float = 6 * 3600.0  # how long signatures and responses are kept for clients; 0: never
     fetch_urls: bool = True  # files that requests name by URL, for upstreams that need their bytes
+    tokenizer: str = "lazy"  # lazy | preload | off
     open_to_all: bool = False  # no client key is asked for: loopback or demo without keys
+    client_gone: str = "cancel"  # cancel | drain: what becomes of a reply whose client has left
     tls: tuple[tuple[str, str] | None, ...] = ()  # certificate and key file of each listen address
     access_log: str = "off"
     access_log_file: str = "-"

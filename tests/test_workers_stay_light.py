@@ -14,6 +14,7 @@ CONTROL_PLANE = frozenset(
         "alembic",
         "anthropic",
         "asyncpg",
+        "cryptography",  # 7 MB, loaded when something is first kept for a client
         "fastapi",
         "openai",
         "prometheus_client",
@@ -24,6 +25,7 @@ CONTROL_PLANE = frozenset(
         "rich",
         "sqlalchemy",
         "starlette",
+        "tiktoken",
         "typer",
         "uvicorn",
         "yaml",

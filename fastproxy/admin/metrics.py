@@ -40,6 +40,7 @@ COUNTERS: Final = (
     ("upstream_failures", "Upstream connections or replies that failed.", rows.UPSTREAM_FAILURES),
     ("retries", "Attempts after the first.", rows.RETRIES),
     ("access_log_dropped", "Access-log lines lost because the writer was too slow or failed.", rows.LOG_DROPPED),
+    ("usage_estimated", "Replies whose token usage was not reported and is estimated.", rows.USAGE_ESTIMATED),
     ("usage_unread", "Replies of a known format in which no token usage was found.", rows.USAGE_UNREAD),
 )
 GAUGES: Final = (
@@ -165,7 +166,9 @@ def _cumulative(cells: Sequence[int]) -> list[tuple[str, float]]:
 
 
 def _tokens(totals: Sequence[int]) -> Iterator[Metric]:
-    text = "Tokens as reported by upstreams. Kinds are disjoint, except that reasoning is a part of output."
+    text = (
+        "Tokens as reported by upstreams, or estimated. Kinds are disjoint, except that reasoning is a part of output."
+    )
     family = CounterMetricFamily("fastproxy_tokens", text, labels=["format", "kind"])
     sums = dict.fromkeys(rows.TOKEN_KINDS, 0)
     for index, name in enumerate(rows.FORMATS):

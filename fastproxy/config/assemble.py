@@ -23,19 +23,21 @@ from fastproxy.config.checks import check_settings
 from fastproxy.config.cpus import usable_cpus
 from fastproxy.config.file import Draft, read_file
 from fastproxy.config.flags import gather, parsed
-from fastproxy.config.schema import MAXIMUM_WORKERS, SCALARS, parse_listen
+from fastproxy.config.schema import MAXIMUM_WORKERS, SCALARS, STORES, parse_listen
 from fastproxy.config.types import (
     Channel,
     Key,
     Limits,
     Listen,
+    Place,
+    Remember,
     Route,
     Settings,
     Tls,
     VendorEnv,
 )
 from fastproxy.config.urls import parse_client_key, parse_upstream
-from fastproxy.config.values import is_loopback
+from fastproxy.config.values import choice, is_loopback
 from fastproxy.config.yaml_tree import Scalar
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     Environ = Mapping[str, str]
     Vendors = Mapping[str, VendorEnv]
 
+MASTER_KEY = "FASTPROXY_MASTER_KEY"
 _NO_VENDORS: Vendors = MappingProxyType({})
 _DEFAULTS: Mapping[str, object] = {
     # Loopback: an open gateway spends its owner's money, so the network is a decision.
@@ -56,12 +59,15 @@ _DEFAULTS: Mapping[str, object] = {
     "redis": None,
     "access_log_file": "-",
     "limits": Limits(),
+    "remember": Remember(),
+    "master_key": None,
     "models": (),
     "groups": (),
     "plugins": {},
     "mcp": {},
     "demo": False,
     "fetch_urls": True,
+    "tokenizer": "lazy",
     "pin": False,
 }
 
@@ -83,6 +89,8 @@ def load(
     _take_channels(draft, given.get("provider"), vendors, environ)
     _take_keys(draft, given.get("key"))
     _take_upstreams(draft, given.get("upstream"))
+    _take_remember(draft, given.get("remember"))
+    _take_master_key(draft, environ)
     settings = _settings(draft)
     check_settings(settings, draft.places, known_providers)
     return settings
@@ -174,6 +182,23 @@ def _take_upstreams(draft: Draft, given: Given | None) -> None:
         draft.forget(f"routes[{index}].")
         draft.places[f"routes[{index}]"] = given.place
     draft.values["routes"] = tuple(routes)
+
+
+def _take_remember(draft: Draft, given: Given | None) -> None:
+    """Where; how long and how much stay as the file says."""
+    if given is not None:
+        told = cast("Remember", draft.values.get("remember", Remember()))
+        store = parsed(choice(*STORES), given.texts[-1], given.place)
+        draft.values["remember"] = replace(told, store=store)
+        draft.places["remember.store"] = given.place
+
+
+def _take_master_key(draft: Draft, environ: Environ) -> None:
+    """No flag: everybody on the machine sees the arguments of a process."""
+    text = environ.get(MASTER_KEY, "").strip()
+    if text:
+        draft.values["master_key"] = text
+        draft.places["master_key"] = Place("env", MASTER_KEY)
 
 
 def _settings(draft: Draft) -> Settings:

@@ -44,10 +44,12 @@ FLAGS: Mapping[str, Flag] = {
     "demo": Flag("", "start a built-in mock provider"),
     "access_log": Flag("FORMAT", "off, text or json (off; text with --demo)"),
     "access_log_file": Flag("FILE", "where the access log goes (-, which is standard output)"),
+    "remember": Flag("STORE", "signatures and stored responses: in an encrypted file, in memory, or off (file)"),
     "passthrough": Flag("MODE", "/{provider}/…: off, client-keys or require-key (client-keys on loopback only)"),
     "tls_cert": Flag("FILE", "certificate chain (PEM) for the listening addresses"),
     "tls_key": Flag("FILE", "private key (PEM) of the certificate"),
     "fetch_urls": Flag("YES|NO", "fetch files that requests name by url for vendors that take bytes only (yes)"),
+    "tokenizer": Flag("MODE", "OpenAI's vocabularies: lazy, preload (shared by all workers) or off (lazy)"),
     "pin": Flag("", "pin each worker to one CPU"),
 }
 

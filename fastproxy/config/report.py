@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from typing import TYPE_CHECKING, Final
 
-from fastproxy.config.types import Budget, Hedge, Limits, Listen, Price
+from fastproxy.config.types import Budget, Hedge, Limits, Listen, Price, Remember
 from fastproxy.config.values import is_loopback, write_duration, write_size
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ SECRET_NAME: Final = (
 )
 _QUERY_SECRET = re.compile(rf"([?&;][^=&;]*{SECRET_NAME}[^=&;]*)=[^&;#]*", re.IGNORECASE)
 _SOUNDS_SECRET = re.compile(r"auth|cookie|credential|key|pass|secret|signature|token", re.IGNORECASE)
-_SIZES = frozenset({"max_body", "max_head", "max_target", "max_buffer"})
+_SIZES = frozenset({"max_body", "max_head", "max_target", "max_buffer", "size"})
 _SCALARS = (
     "workers",
     "state_dir",
@@ -46,6 +46,7 @@ _SCALARS = (
     "access_log_file",
     "demo",
     "fetch_urls",
+    "tokenizer",
     "pin",
 )
 _CAPS = ("rpm", "tpm", "concurrency", "budget")
@@ -69,6 +70,11 @@ def describe(settings: Settings) -> list[Row]:
         ("admin", str(settings.admin or "off"), _origin(settings, "admin")),
     ]
     rows += [(name, _scalar(name, getattr(settings, name)), _origin(settings, name)) for name in _SCALARS]
+    where = "given" if settings.master_key else f"{settings.state_dir}/master.key"
+    rows.append(("master_key", where, _origin(settings, "master_key")))
+    for item in fields(Remember):
+        text = _limit(item.name, getattr(settings.remember, item.name))
+        rows.append((f"remember.{item.name}", text, _origin(settings, f"remember.{item.name}", "remember")))
     for item in fields(Limits):
         text = _limit(item.name, getattr(settings.limits, item.name))
         rows.append((f"limits.{item.name}", text, _origin(settings, f"limits.{item.name}")))

@@ -25,6 +25,7 @@ from fastproxy.config.types import (
     Listen,
     Model,
     Price,
+    Remember,
     Route,
     Tls,
 )
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
     from fastproxy.config.readers import Fields, Reader
 
 ACCESS_LOGS = ("off", "text", "json")
+TOKENIZERS = ("lazy", "preload", "off")
 PASSTHROUGHS = ("off", "client-keys", "require-key")
+STORES = ("file", "memory", "off")
+CLIENT_GONE = ("cancel", "drain")
 PERIODS = ("hourly", "daily", "weekly", "monthly", "total")
 MAXIMUM_WORKERS = 64  # rows OWNER_0 to OWNER_63 of the arena
 
@@ -87,6 +91,7 @@ SCALARS: Fields = {
     "access_log_file": _TEXT,
     "demo": _FLAG,
     "fetch_urls": _FLAG,
+    "tokenizer": scalar(values.choice(*TOKENIZERS), booleans=True),
     "pin": _FLAG,
 }
 
@@ -114,6 +119,13 @@ LIMITS: Fields = {
     "max_connections": _COUNT,
     "heartbeat_timeout": scalar(values.duration(1, 3600), expected="a duration"),  # beats come every 100 ms
     "dns_ttl": _SECONDS,
+    "client_gone": scalar(values.choice(*CLIENT_GONE)),
+}
+
+_REMEMBER: Fields = {
+    "store": scalar(values.choice(*STORES), booleans=True),
+    "time": scalar(values.duration(60, 30 * 86400), expected="a duration"),
+    "size": _bytes(64 << 10, 1 << 30),
 }
 
 _CAPS: Fields = {
@@ -137,6 +149,8 @@ _CHANNEL: Fields = {
     "verify": _FLAG,
     "ca_file": _TEXT,
     "api_version": scalar(values.parse_api_version, expected="a version"),
+    "defaults": lambda node, path: plain_value(expect_mapping(node, path)),
+    "builtin_tools": scalar(values.choice("drop", "map", "refuse")),
     **_CAPS,
 }
 
@@ -212,6 +226,13 @@ def _route(node: Node, path: str) -> object:
 _tls = section(Tls, {"cert": _TEXT, "key": _TEXT}, "cert", "key")
 
 
+def _remember(node: Node, path: str) -> object:
+    """`remember: off` says it all."""
+    if isinstance(node, Scalar):
+        return Remember(str(_REMEMBER["store"](node, path)))
+    return section(Remember, _REMEMBER)(node, path)
+
+
 def _tls_or_off(node: Node, path: str) -> object:
     """`off` keeps one address plain when the file has a certificate for all the others; it is read as False."""
     if isinstance(node, Scalar) and node.text in ("off", "false", "no"):
@@ -238,6 +259,7 @@ TOP: Fields = {
     **SCALARS,
     "listen": some(_listen),
     "tls": _tls,
+    "remember": _remember,
     "limits": section(Limits, LIMITS),
     "channels": many(_channel),
     "models": many(section(Model, _MODEL, "name")),

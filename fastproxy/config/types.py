@@ -22,7 +22,7 @@ from fastproxy.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMATS = ("openai", "openai-chat", "openai-responses", "anthropic", "gemini")
+FORMATS = ("openai", "openai-chat", "openai-responses", "anthropic", "gemini", "ollama")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,16 @@ class Limits:
     max_connections: int = 10_000  # per worker
     heartbeat_timeout: float = 10.0  # a silent worker is replaced
     dns_ttl: float = 30.0
+    client_gone: str = "cancel"  # a reply whose client has left: cancel | drain, which reads it to its end
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """What clients come back for: signatures of thoughts, stored responses. A bare word in the file is the store."""
+
+    store: str = "file"  # file: encrypted in the state directory | memory: until the gateway stops | off
+    time: float = 6 * 3600.0
+    size: int = 8 << 20  # for each worker; the oldest go first
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +170,8 @@ class Channel:
     concurrency: int | None = None
     budget: Budget | None = None
     api_version: str | None = None  # Azure's deployment paths, as in ?api-version=2024-10-21
+    defaults: Mapping[str, object] = field(default_factory=dict)  # body fields of chat requests that do not say them
+    builtin_tools: str = "drop"  # tools that run at another vendor, in translations: drop | map | refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +257,7 @@ class Settings:
     passthrough: str  # off | client-keys | require-key
     access_log: str  # off | text | json
     access_log_file: str  # "-" is standard output
+    remember: Remember
     limits: Limits
     channels: tuple[Channel, ...]
     models: tuple[Model, ...]
@@ -255,5 +268,7 @@ class Settings:
     mcp: Mapping[str, object] = field(repr=False)
     demo: bool
     fetch_urls: bool  # files that requests name by URL, for upstreams that need their bytes
+    tokenizer: str  # lazy: loaded by the first count of a worker | preload: by the master | off: counted by letters
     pin: bool
+    master_key: str | None = field(repr=False)  # None: the file of the state directory
     origins: Mapping[str, str] = field(repr=False)  # dotted setting → Place.origin; what is absent is a default

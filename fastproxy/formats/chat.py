@@ -15,7 +15,7 @@ rules ask for it merges while writing (turns.py). Texts of tool arguments stay J
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -24,7 +24,7 @@ Role = Literal["system", "developer", "user", "assistant", "tool"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-class Original(NamedTuple):
+class Original(msgspec.Struct, frozen=True):
     """The JSON value a node was read from, and in which format."""
 
     format: str
@@ -133,12 +133,14 @@ class Opaque(Part, frozen=True):
     """What only one format has: built-in tool calls and their results, containers, unknown kinds.
 
     `kind` is its type's name; `summary` is text that may stand for it elsewhere, "" when there is none. Never a client
-    tool call in disguise. `is_known`: the format documents it (else it is reported as unknown).
+    tool call in disguise. `is_known`: the format documents it (else it is reported as unknown). `is_said`: the summary
+    is what a reply says, such as the transcript of its sound, and not a step on the way there.
     """
 
     kind: str
     summary: str = ""
     is_known: bool = True
+    is_said: bool = False
 
 
 class Turn(Node, frozen=True):
@@ -281,3 +283,4 @@ class Target(msgspec.Struct, frozen=True):
     vendor: str = ""
     default_max_output: int = 8192  # for a format that demands one, when nobody knows the model
     drop_fields: frozenset[str] = frozenset()  # body fields that this vendor refuses
+    builtin_tools: str = "drop"  # what becomes of tools that run at another vendor: drop, map, refuse (builtins.py)

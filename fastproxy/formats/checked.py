@@ -8,13 +8,14 @@ expected a string". A boolean is never taken for a number.
 from __future__ import annotations
 
 import contextlib
-import json
+import math
 import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import orjson
 
 from fastproxy.errors import FormatError
+from fastproxy.formats import exact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
 _SURROGATE: Final = re.compile(rb"\\u[dD][89abAB-F]")
 
 
-def load(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body is; half of a surrogate pair in it becomes a "?". Raises: FormatError."""
+def load(body: bytes, *, keeps_numbers: bool = True) -> dict[str, Any]:
+    """The JSON object that a body is; half of a surrogate pair in it becomes a "?". Raises: FormatError.
+
+    `keeps_numbers`: those that would be written otherwise keep their text (exact.py); not for vectors, which are
+    thousands of them.
+    """
     try:
-        value = orjson.loads(body)
+        value = exact.loads(body) if keeps_numbers else orjson.loads(body)
     except orjson.JSONDecodeError as error:
         value = _repaired(body, error)
     if not isinstance(value, dict):
@@ -38,7 +43,7 @@ def _repaired(body: bytes, error: orjson.JSONDecodeError) -> Any:
     """Texts cut in the middle of an emoji are frequent, and every vendor takes them."""
     if _SURROGATE.search(body):
         with contextlib.suppress(ValueError, RecursionError):
-            return orjson.loads(json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace"))
+            return exact.mended(body)
     raise FormatError(f"the body is not valid JSON: {error}") from None
 
 
@@ -66,7 +71,9 @@ def integer(holder: Mapping[str, Any], name: str, path: str = "", least: int | N
 
 def number(holder: Mapping[str, Any], name: str, path: str = "") -> float | None:
     value = holder.get(name)
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+    if type(value) is exact.ExactFloat and math.isfinite(value):
+        return float(value)
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool | exact.ExactFloat)):
         return value
     wrong(path + name, value, "a number")
 

@@ -6,7 +6,7 @@ convert_reply(body, "anthropic", "openai-chat", ReplyContext(…))       → bod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 
@@ -14,13 +14,17 @@ from fastproxy.errors import FormatError
 from fastproxy.formats.errors import write_error
 from fastproxy.formats.events import Failure
 from fastproxy.formats.fold import fold
+from fastproxy.formats.foreign_files import refuse_foreign_files
 from fastproxy.formats.notes import Notes
-from fastproxy.formats.registry import CHAT, ChatFormat
+from fastproxy.formats.registry import CHAT, UPSTREAMS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fastproxy.formats.chat import Target
     from fastproxy.formats.events import ReplyContext
 
+Format = TypeVar("Format")
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 
@@ -31,10 +35,11 @@ def convert_request(
 
     A Gemini body says neither model nor stream, they stand in its path: `target` says the model.
     """
-    reader, writer = _known(source), _known(target_format)
+    reader, writer = _known(CHAT, source), _known(UPSTREAMS, target_format)
     if not target.model and target_format != "gemini":
         raise FormatError("field 'model' is missing: expected the name of the upstream's model")
     request = reader.read_request(body, model=target.model if source == "gemini" else "")
+    refuse_foreign_files(request, target_format)
     notes = Notes()
     made, _ = writer.write_request(request, target, notes)
     return made, notes.report(request, reader.FIELDS)
@@ -42,7 +47,7 @@ def convert_request(
 
 def convert_reply(body: dict[str, Any], source: str, target_format: str, context: ReplyContext) -> dict[str, Any]:
     """A whole reply, or the error in its place, as a client of `target_format` gets it. Raises: FormatError."""
-    reader, writer = _known(source), _known(target_format)
+    reader, writer = _known(UPSTREAMS, source), _known(CHAT, target_format)
     try:
         events = reader.read_reply(body)
         failure = next((event for event in events if isinstance(event, Failure)), None)
@@ -55,8 +60,8 @@ def convert_reply(body: dict[str, Any], source: str, target_format: str, context
     return found
 
 
-def _known(name: str) -> ChatFormat:
-    found = CHAT.get(name)
+def _known(formats: Mapping[str, Format], name: str) -> Format:
+    found = formats.get(name)
     if found is None:
-        raise FormatError(f"format '{name[:40]}' is unknown: expected {', '.join(CHAT)}")
+        raise FormatError(f"format '{name[:40]}' is unknown: expected {', '.join(formats)}")
     return found

@@ -1,12 +1,12 @@
 """Embeddings, whoever asks whom: what a client wants, and how vendors are asked. The clients: embeddings_clients.py.
 
-    upstream   openai (also Jina, Voyage, Cohere's compatible one)   gemini
-    path       /embeddings                                           /models/M:batchEmbedContents
-    texts      input: [text, …]                                      requests[].content.parts[].text
-    size       dimensions                                            requests[].outputDimensionality
-    task       (none): dropped, and said so                          requests[].taskType
-    numbers    data[].embedding, ordered by data[].index             embeddings[].values, in order
-    counts     usage.prompt_tokens                                   usageMetadata.promptTokenCount
+    upstream   openai (also Jina, Voyage, Cohere's compatible one)   gemini                             ollama
+    path       /embeddings                                           /models/M:batchEmbedContents       /api/embed
+    texts      input: [text, …]                                      requests[].content.parts[].text    input: [text, …]
+    size       dimensions                                            requests[].outputDimensionality    dimensions
+    task       (none): dropped, and said so                          requests[].taskType                (none)
+    numbers    data[].embedding, ordered by data[].index             embeddings[].values, in order      embeddings
+    counts     usage.prompt_tokens                                   usageMetadata.promptTokenCount    prompt_eval_count
 
 Sources: openai 3.54 and google-genai 3.4, embedding types; ai.google.dev/api/embeddings; 2026-11.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 Vectors = list[list[float]]
+MAX_BATCH: Final = 100  # Gemini: "at most 100 requests can be in one batch"; 2026-11
 Write = Callable[[Vectors, Usage | None], Json]
 
 
 class Texts(msgspec.Struct, frozen=True):
-    """What a client wants embedded. `task` is Gemini's word for what for, `task_field` the client's name of it."""
+    """What a client wants embedded. `task` is Gemini's word for what for, `task_field` the client's name of it, and
+    `field` the client's name of the texts."""
 
     texts: list[str]
     write: Write  # the client's reply
@@ -43,9 +45,14 @@ class Texts(msgspec.Struct, frozen=True):
     task: str | None = None
     task_field: str = ""
     losses: tuple[str, ...] = ()
+    field: str = "input"
 
 
 def ask_gemini(wish: Wish, texts: Texts) -> Question:
+    """Raises: FormatError for more texts than a batch holds: one request is asked once, and not in parts."""
+    if len(texts.texts) > MAX_BATCH:
+        many = f"field '{texts.field}' has {len(texts.texts)} texts"
+        raise FormatError(f"{many}: the channel's vendor embeds at most {MAX_BATCH} in one request")
     model = "models/" + wish.upstream_model.removeprefix("models/")
     common: Json = {"model": model}
     if texts.size is not None:
@@ -74,6 +81,20 @@ def ask_openai(wish: Wish, texts: Texts) -> Question:
     if texts.task is not None:
         losses = (f"{texts.task_field} dropped: the channel's format has no task", *losses)
     return Question("/embeddings", body, partial(_from_openai, texts), losses)
+
+
+def ask_ollama(wish: Wish, texts: Texts) -> Question:
+    question = ask_openai(wish, texts)
+    return msgspec.structs.replace(question, path="/api/embed", read=partial(_from_ollama, texts))
+
+
+def _from_ollama(texts: Texts, reply: Json) -> Answer:
+    """Raises: FormatError when there are not as many as asked for."""
+    held = needed(array(reply, "embeddings"), "embeddings", "an array of embeddings")
+    _check(len(held), len(texts.texts))
+    count = reply.get("prompt_eval_count")
+    usage = Usage(input=count) if type(count) is int and count >= 0 else None
+    return Answer(texts.write([numbers_of(each) for each in held], usage), usage)
 
 
 def ask_voyage(wish: Wish, texts: Texts) -> Question:

@@ -116,7 +116,7 @@ def read_gemini_batch(wish: Wish) -> Texts:
             field = f"requests[{place}].outputDimensionality"
             raise FormatError(f"field '{field}' is {other}: expected {size}, as in the first request")
     texts = [said for said, _, _, _ in read]
-    return Texts(texts, partial(_write_gemini, True), size, task, "taskType", tuple(losses))
+    return Texts(texts, partial(_write_gemini, True), size, task, "taskType", tuple(losses), "requests")
 
 
 def _of_model(wish: Wish, request: Any, place: int) -> Json:
@@ -187,6 +187,7 @@ def read_cohere(wish: Wish) -> Texts:
         _TASKS[task] if task is not None else None,
         "input_type",
         dropped(said, known),
+        "texts" if body.get("inputs") is None else "inputs",
     )
 
 

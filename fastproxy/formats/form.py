@@ -6,13 +6,13 @@
 Pure. Source: RFC 7578, RFC 2046 5.1. Who reads here decides what somebody else will read again, so that anything two
 readers could read in two ways is refused: the field twice, a boundary that does not begin a line, a part without one
 plain name, a header that is folded. No SDK, browser or curl writes such forms, and a boundary is not found in a file by
-chance. Besides 4 KB of a part's head nothing is kept.
+chance. Besides 4 KB of a part's head nothing is kept; where the whole form is wanted (form_fields.py), 64 such heads.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from fastproxy.errors import FormatError
 
@@ -45,19 +45,45 @@ def boundary_of(content_type: bytes) -> bytes | None:
     return None if found is None else bytes(found[1] or found[2])
 
 
+class Part(NamedTuple):
+    """One part: its head without the empty line, and where its content stands in the form."""
+
+    head: bytes
+    start: int
+    end: int
+
+
 class FormReader:
     """One form, in pieces that may be cut anywhere.
 
     After `feed`: `model` is the field's value, once its end has been seen, and `span` where it stands in the body;
     `closed` whether the form has ended; `size` the bytes so far. `feed` raises FormatError when the field stands twice,
-    is a file or not text, or when the form cannot be read in one way only.
+    is a file or not text, or when the form cannot be read in one way only. `parts` are all that have ended, if they are
+    to be kept.
     """
 
-    __slots__ = ("_content", "_from", "_in_head", "_in_model", "_kept", "_mark", "_parts", "closed", "model",
-                 "size", "span")  # fmt: skip
+    __slots__ = (
+        "_content",
+        "_from",
+        "_head_bytes",
+        "_in_head",
+        "_in_model",
+        "_keeps",
+        "_kept",
+        "_mark",
+        "_parts",
+        "closed",
+        "model",
+        "parts",
+        "size",
+        "span",
+    )  # fmt: skip
 
-    def __init__(self, boundary: bytes) -> None:
+    def __init__(self, boundary: bytes, *, keeps_parts: bool = False) -> None:
         self.model: str | None = None
+        self.parts: list[Part] = []
+        self._keeps = keeps_parts
+        self._head_bytes = b""
         self.span = (0, 0)
         self.closed = False
         self.size = 0
@@ -102,6 +128,8 @@ class FormReader:
             raise FormatError("the form cannot be read: its boundary stands where no part begins")
         if self._in_model:
             self._take_model(data[self._content - base : line])
+        if self._keeps and self._parts:
+            self.parts.append(Part(self._head_bytes, self._content, base + line))
         self._parts += 1
         if self._parts > MAX_PARTS + 1:
             raise FormatError(f"over {MAX_PARTS} parts in the form")
@@ -127,7 +155,7 @@ class FormReader:
         self._in_model = read_name(head) == b"model"
         if self._in_model and self.model is not None:
             raise FormatError("field 'model' stands twice")
-        self._in_head, self._content = False, base + end + 4
+        self._in_head, self._content, self._head_bytes = False, base + end + 4, head
         return end + 4
 
     def _take_model(self, value: bytes) -> None:
@@ -143,13 +171,7 @@ class FormReader:
 
 def read_name(head: bytes) -> bytes:
     """The name of the part with this head. Raises: FormatError when it has none, two, or is a file named `model`."""
-    fields: list[bytes] = []
-    for line in head.split(b"\r\n"):
-        found = _LINE.fullmatch(line)
-        if found is None:
-            raise FormatError("the head of a part of the form cannot be read")
-        if found[1].lower() == b"content-disposition":
-            fields.append(found[2])
+    fields = [value for name, value in _lines(head) if name == b"content-disposition"]
     if len(fields) != 1:
         raise FormatError(_UNREADABLE)
     given = _parameters(fields[0])
@@ -162,6 +184,26 @@ def read_name(head: bytes) -> bytes:
     if names[0][1] == b"model" and any(name.startswith(b"filename") for name, _ in given):
         raise FormatError("field 'model' must be text, got a file")
     return bytes(names[0][1])
+
+
+def read_file(head: bytes) -> tuple[bytes, bytes] | None:
+    """A file's name and media type, either b"" where it is not said; None for a part that is no file."""
+    lines = dict(_lines(head))
+    given = dict(_parameters(lines[b"content-disposition"]))
+    if not any(name.startswith(b"filename") for name in given):
+        return None
+    return given.get(b"filename", b""), lines.get(b"content-type", b"").partition(b";")[0].strip().lower()
+
+
+def _lines(head: bytes) -> list[tuple[bytes, bytes]]:
+    """The fields of a part's head, their names in small letters. Raises: FormatError."""
+    lines = []
+    for line in head.split(b"\r\n"):
+        found = _LINE.fullmatch(line)
+        if found is None:
+            raise FormatError("the head of a part of the form cannot be read")
+        lines.append((found[1].lower(), found[2]))
+    return lines
 
 
 def _parameters(field: bytes) -> list[tuple[bytes, bytes]]:

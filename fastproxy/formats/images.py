@@ -1,29 +1,34 @@
-"""Images from a text: OpenAI's POST /images/generations asked of Gemini's image models.
+"""Images from a text, and edited images: OpenAI's POST /images/generations and /images/edits asked of Gemini's models.
 
     prompt                 contents[0].parts[0].text
+    image, image[]         contents[0].parts[1:].inlineData, in order; 20 MB of them
     size: "1536x1024"      generationConfig.imageConfig.aspectRatio "3:2", imageSize "1K"; "auto" says nothing
     n                      1 only: generateContent makes one image of a text
     response_format        b64_json, or url: a data URL
+    mask, markup           refused: whole images only, and an edit elsewhere than asked for would be no answer
     data[].b64_json        candidates[].content.parts[].inlineData.data
     usage                  usageMetadata
 
-Imagen's own `:predict` was shut down in 2026. Sources: openai 3.54, types/image_generate_params.py and
-images_response.py; google-genai 3.4, ImageConfig; 2026-11.
+Imagen's own `:predict` was shut down in August 2026. Sources: openai 3.54, types/image_generate_params.py,
+image_edit_params.py and images_response.py; google-genai 3.4, ImageConfig; ai.google.dev/gemini-api/docs/deprecations;
+2026-11.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from functools import partial
-from typing import Any, Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Final
 
-from fastproxy.errors import FormatError, UpstreamFailed
-from fastproxy.formats.checked import array, boolean, integer, mapping, needed, text, wrong
-from fastproxy.formats.question import Answer, Question, Wish, counted, dropped
-from fastproxy.formats.usage_fields import GeminiUsage, Usage
+from fastproxy.errors import FormatError
+from fastproxy.formats.checked import boolean, integer, needed, text, wrong
+from fastproxy.formats.form_fields import Upload, no_file, typed
+from fastproxy.formats.gemini_once import Json, asked, blobs_of, nothing_made, of_modality, usage_of
+from fastproxy.formats.question import Answer, Question, Wish, dropped
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from fastproxy.formats.usage_fields import Usage
 
 # aspect ratios that Gemini's image models know → width by height
 _RATIOS: Final = {
@@ -34,13 +39,43 @@ _SIZES: Final = ((1536, "1K"), (3072, "2K"))  # the longest side up to here
 _LARGEST: Final = "4K"
 _SIZE: Final = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 _READ: Final = ("prompt", "model", "n", "size", "response_format", "stream")
-_MEANS_NOTHING: Final = frozenset(("auto", "standard", "natural"))  # what is so anyway
+_EDIT_READ: Final = (*_READ, "image", "mask", "markup")
+_MEANS_NOTHING: Final = frozenset(("auto", "standard", "natural", "png", "opaque"))  # what is so anyway
+_TYPES: Final = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
 def openai_to_gemini(wish: Wish) -> Question:
     """Raises: FormatError, naming the field."""
-    body = wish.body
+    prompt = needed(text(wish.body, "prompt"), "prompt", "a string")
+    return _question(wish, [{"text": prompt}], _READ)
+
+
+def edit_to_gemini(wish: Wish) -> Question:
+    """The same of a form with images in it. Raises: FormatError, naming the field."""
+    body = typed(wish.body, numbers=("n",), flags=("stream",))
+    for name in ("mask", "markup"):
+        if body.get(name) is not None:
+            raise FormatError(f"field '{name}' is given: expected none, because the channel edits whole images only")
     prompt = needed(text(body, "prompt"), "prompt", "a string")
+    held = body.get("image")
+    images = [_inline(image) for image in (held if isinstance(held, list) else [held])]
+    edit = Wish(body, wish.model, wish.upstream_model, wish.id, wish.created)
+    return _question(edit, [{"text": prompt}, *images], _EDIT_READ)
+
+
+def _inline(image: Any) -> Json:
+    if not isinstance(image, Upload):
+        no_file("image", image)
+    kind = image.media_type if image.media_type.startswith("image/") else _TYPES.get(_ending(image.name), "image/png")
+    return {"inlineData": {"mimeType": kind, "data": b64encode(image.data).decode()}}
+
+
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2].lower()
+
+
+def _question(wish: Wish, parts: list[Json], read: tuple[str, ...]) -> Question:
+    body = wish.body
     count = integer(body, "n", least=1)
     if count is not None and count > 1:
         raise FormatError(f"field 'n' is {count}: expected 1, because the channel makes one image of a text")
@@ -53,15 +88,8 @@ def openai_to_gemini(wish: Wish) -> Question:
     shape, losses = _shape(text(body, "size"))
     if shape:
         settings["imageConfig"] = shape
-    asked = {"contents": [{"role": "user", "parts": [{"text": prompt}]}], "generationConfig": settings}
     said = {name: value for name, value in body.items() if not (isinstance(value, str) and value in _MEANS_NOTHING)}
-    model = wish.upstream_model.removeprefix("models/")
-    return Question(
-        f"/models/{quote(model, safe='/:@')}:generateContent",
-        asked,
-        partial(_read, wish, form == "url"),
-        (*losses, *dropped(said, _READ)),
-    )
+    return asked(wish, parts, settings, partial(_read, wish, form == "url"), (*losses, *dropped(said, read)))
 
 
 def _shape(size: str | None) -> tuple[Json, tuple[str, ...]]:
@@ -82,45 +110,22 @@ def _shape(size: str | None) -> tuple[Json, tuple[str, ...]]:
 
 def _read(wish: Wish, as_url: bool, reply: Json) -> Answer:
     """Raises: UpstreamFailed (400) when the model has made none, and says why."""
-    candidates = array(reply, "candidates") or []
-    images = [image for candidate in candidates for image in _images(candidate)]
-    usage = _usage(reply)
+    images = blobs_of(reply, "image/png")
+    usage = usage_of(reply)
     if not images:
-        raise UpstreamFailed(f"no image was made: {_reason(reply, candidates)}", status=400, kind="bad_request")
+        raise nothing_made(reply, "image")
     data = [{"url": f"data:{kind};base64,{content}"} if as_url else {"b64_json": content} for kind, content in images]
     body: Json = {"created": wish.created, "data": data, "output_format": images[0][0].rpartition("/")[2]}
     if usage is not None:
-        body["usage"] = _written(usage)
+        body["usage"] = _written(usage, of_modality(reply, "promptTokensDetails", "IMAGE"))
     return Answer(body, usage)
 
 
-def _images(candidate: Any) -> list[tuple[str, str]]:
-    """Media type and base64 of each image; those that a model made while it thought are drafts."""
-    content = mapping(candidate, "content") if isinstance(candidate, dict) else None
-    found = []
-    for part in array(content or {}, "parts") or []:
-        held = part.get("inlineData") if isinstance(part, dict) and part.get("thought") is not True else None
-        if isinstance(held, dict) and isinstance(held.get("data"), str):
-            found.append((str(held.get("mimeType") or "image/png"), held["data"]))
-    return found
-
-
-def _reason(reply: Json, candidates: list[Any]) -> str:
-    blocked = (mapping(reply, "promptFeedback") or {}).get("blockReason")
-    reasons = [candidate.get("finishReason") for candidate in candidates if isinstance(candidate, dict)]
-    return next((str(word)[:40] for word in (blocked, *reasons) if word), "the upstream gave no reason")
-
-
-def _usage(reply: Json) -> Usage | None:
-    found = counted(reply.get("usageMetadata"), GeminiUsage)
-    return found.read() if found is not None else None
-
-
-def _written(usage: Usage) -> Json:
+def _written(usage: Usage, of_images: int) -> Json:
     spent = usage.input + usage.cache_read
     return {
         "input_tokens": spent,
-        "input_tokens_details": {"image_tokens": 0, "text_tokens": spent},
+        "input_tokens_details": {"image_tokens": of_images, "text_tokens": max(0, spent - of_images)},
         "output_tokens": usage.output,
         "total_tokens": spent + usage.output,
     }

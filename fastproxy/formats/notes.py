@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from fastproxy.formats.chat import ChatRequest, Node
 
+MAX_WHY_CHARS = 300
 MAX_NOTES = 64  # a prompt of a thousand images is not named a thousand times
 
 
@@ -29,7 +30,7 @@ class Note(NamedTuple):
 
 
 class Notes:
-    """Collects; the same thing is noted once."""
+    """Collects; of each thing there is one note, which says all that happened to it."""
 
     __slots__ = ("_noted",)
 
@@ -50,10 +51,16 @@ class Notes:
         self._add("changed", what, why)
 
     def _add(self, action: str, what: str | Node, why: str) -> None:
-        if len(self._noted) < MAX_NOTES and not any(
-            note.what is what or (isinstance(what, str) and note.what == what) for note in self._noted
-        ):
+        for place, note in enumerate(self._noted):
+            if note.what is what or (isinstance(what, str) and note.what == what):
+                self._noted[place] = _both(note, action, why)
+                return
+        if len(self._noted) < MAX_NOTES:
             self._noted.append(Note(action, what, why))
+
+    def forget(self, what: str) -> None:
+        """Nothing is lost of this field after all: somebody else sees to it."""
+        self._noted = [note for note in self._noted if not (isinstance(note.what, str) and note.what == what)]
 
     def __bool__(self) -> bool:
         return bool(self._noted)
@@ -64,6 +71,17 @@ class Notes:
     def report(self, request: ChatRequest, fields: Mapping[str, str]) -> tuple[str, ...]:
         """One line per note. `fields` are the names that the client's format has for those of ChatRequest."""
         return tuple(_line(note, request, fields) for note in self._noted)
+
+
+def _both(note: Note, action: str, why: str) -> Note:
+    """What is gone is gone; other changes add up."""
+    if note.action == "dropped":
+        return note
+    if action == "dropped":
+        return Note(action, note.what, why)
+    if not why or why in note.why or len(note.why) + len(why) > MAX_WHY_CHARS:
+        return note
+    return Note(note.action, note.what, f"{note.why}, {why}" if note.why else why)
 
 
 def _line(note: Note, request: ChatRequest, fields: Mapping[str, str]) -> str:

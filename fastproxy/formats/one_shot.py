@@ -2,12 +2,16 @@
 
     operation                               upstream                            asked there as
     embeddings, v2_embed                    gemini                              models/M:batchEmbedContents
+    embeddings, embedContent,
+      batchEmbedContents, v2_embed          ollama                              api/embed
     embedContent, batchEmbedContents,
       v2_embed                              openai, openai-chat, voyage         embeddings
     v2_embed                                cohere                              v2/embed of its own address
     rerank, v2_rerank                       cohere                              v2/rerank of its own address
     v2_rerank                               openai, voyage                      rerank
-    images_generations                      gemini                              models/M:generateContent
+    images_generations, images_edits,
+      audio_speech, audio_transcriptions,
+      audio_translations                    gemini                              models/M:generateContent
 
 An upstream is a vendor's name, or else a format's: what a vendor does differently comes first. What stands in no row is
 relayed as it is to whoever speaks the client's format. A way reads the client's body, and gives the question for the
@@ -19,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from fastproxy.formats import embeddings, images, rerank
+from fastproxy.formats import embeddings, images, rerank, speech, transcripts
 from fastproxy.formats import embeddings_clients as clients
 from fastproxy.formats.question import Question, Wish
 
@@ -42,6 +46,7 @@ _EMBEDDING_UPSTREAMS: Final[dict[str, _Ask]] = {
     "openai": embeddings.ask_openai,
     "openai-chat": embeddings.ask_openai,
     "gemini": embeddings.ask_gemini,
+    "ollama": embeddings.ask_ollama,
 }
 # (operation, vendor): what a vendor does in its own way, even where the client's format is spoken
 _OF_VENDORS: Final[dict[tuple[str, str], Way]] = {
@@ -63,6 +68,10 @@ _OF_FORMATS: Final[dict[tuple[str, str], Way]] = {
     },
     ("v2_rerank", "openai"): rerank.second_to_jina,
     ("images_generations", "gemini"): images.openai_to_gemini,
+    ("images_edits", "gemini"): images.edit_to_gemini,
+    ("audio_speech", "gemini"): speech.openai_to_gemini,
+    ("audio_transcriptions", "gemini"): transcripts.transcribe,
+    ("audio_translations", "gemini"): transcripts.translate,
 }
 OPERATIONS: Final = frozenset(operation for operation, _ in (*_OF_VENDORS, *_OF_FORMATS))
 # Operations that no format has under the path by which they are asked for here: never relayed as they are.

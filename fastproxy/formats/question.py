@@ -20,7 +20,10 @@ Kind = TypeVar("Kind")
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """`model` is the client's name, `upstream_model` the channel's; `id` is a fresh one for a reply that has none."""
+    """`model` is the client's name, `upstream_model` the channel's; `id` is a fresh one for a reply that has none.
+
+    The fields of a form stand in `body` as its JSON would have them, with Uploads for files (form_fields.py).
+    """
 
     body: dict[str, Any]
     model: str
@@ -30,10 +33,12 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """`usage` is None when the upstream did not say."""
+    """An object, or `data` of the media type `kind` in its place. `usage` is None when the upstream did not say."""
 
     body: dict[str, Any]
     usage: Usage | None = None
+    data: bytes | None = None
+    kind: str = "application/json"
 
 
 class Question(msgspec.Struct, frozen=True):

@@ -1,10 +1,15 @@
-"""The four chat formats by name. To add one is to add a package and its name here; contract tests run over all."""
+"""The four chat formats by name. To add one is to add a package and its name here; contract tests run over all.
+
+CHAT        clients and upstreams speak them
+CLIENTS     those, and what only clients speak
+UPSTREAMS   those, and what only upstreams speak
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from fastproxy.formats import anthropic, gemini, openai_chat, openai_responses
+from fastproxy.formats import anthropic, gemini, ollama, openai_chat, openai_responses
 from fastproxy.formats.openai_chat import completions
 
 if TYPE_CHECKING:
@@ -42,9 +47,11 @@ class ClientFormat(Protocol):
     def StreamWriter(self, context: ReplyContext) -> StreamWriter: ...
 
 
-class ChatFormat(ClientFormat, Protocol):
-    """What each package offers; see the packages for shapes."""
+class UpstreamFormat(Protocol):
+    """What an upstream's format offers: requests are written, replies are read."""
 
+    @property
+    def NAME(self) -> str: ...
     @property
     def LOSSY(self) -> Mapping[str, str]: ...
 
@@ -52,6 +59,10 @@ class ChatFormat(ClientFormat, Protocol):
     def upstream_path(self, target: Target, *, stream: bool) -> str: ...
     def read_reply(self, body: dict[str, Any], **reading: Any) -> list[Event]: ...
     def StreamReader(self, **reading: Any) -> StreamReader: ...
+
+
+class ChatFormat(ClientFormat, UpstreamFormat, Protocol):
+    """What each package offers; see the packages for shapes."""
 
 
 CHAT: Final[Mapping[str, ChatFormat]] = {
@@ -75,3 +86,7 @@ class _Completions:
 
 # Formats in which clients may ask for chat: those above, and by the operation's name those that only clients speak.
 CLIENTS: Final[Mapping[str, ClientFormat]] = {**CHAT, "completions": _Completions()}
+# Formats in which upstreams may be asked.
+UPSTREAMS: Final[Mapping[str, UpstreamFormat]] = {
+    module.NAME: module for module in (openai_chat, openai_responses, anthropic, gemini, ollama)
+}

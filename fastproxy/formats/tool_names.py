@@ -53,6 +53,9 @@ class ToolNames:
         return bool(self._there)
 
 
+NO_NAMES: Final = ToolNames(())
+
+
 def fitting(name: str) -> str:
     """A name that every format takes: the same for the same name, another for another."""
     bare = _OTHER.sub("_", name)[: MAX_CHARS - _HASH_CHARS - 2]

@@ -38,6 +38,20 @@ def split_system(turns: Iterable[Turn]) -> Split:
     return Split(tuple(instructions), tuple(rest), tuple(moved))
 
 
+def only_texts(turns: Iterable[Turn]) -> bool:
+    """Whether nothing but text is said, as in most requests: nothing has to be looked for among the parts then."""
+    for turn in turns:
+        for part in turn.parts:
+            if type(part) is not Text:
+                return False
+    return True
+
+
+def is_blank(turn: Turn) -> bool:
+    """Whether it says nothing: texts of white space at most."""
+    return not any(type(part) is not Text or part.text.strip() for part in turn.parts)
+
+
 def plain_text(parts: Iterable[Part]) -> str:
     """The texts of `parts`, joined by line breaks; other kinds are left out."""
     return "\n".join(part.text for part in parts if isinstance(part, Text))

@@ -148,6 +148,10 @@ class StreamUsage:
             return True
         return bool(self._head) and _DATA_LINE.search(self._tail) is None
 
+    def kept(self) -> bytes:
+        """The end of what has come; all of it if that is short."""
+        return bytes(self._tail)
+
     def finish(self) -> Usage | None:
         """What the stream said of its cost so far."""
         tail, is_cut = bytes(self._tail), bool(self._head)

@@ -17,13 +17,29 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)] | None
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
-    """Tokens. The first four are disjoint and add up to all that was processed; `reasoning` is a part of `output`."""
+    """Tokens. The first four are disjoint and add up to all that was processed; `reasoning` is a part of `output`, and
+    `cache_write_long` of `cache_write`: what is kept for an hour (Anthropic) or twelve (OpenAI), and costs more.
+    """
 
     input: int = 0
     cache_read: int = 0
     cache_write: int = 0
     output: int = 0
     reasoning: int = 0
+    cache_write_long: int = 0
+
+
+class Lifetimes(msgspec.Struct, frozen=True):
+    """Cache writes by how long they are kept, as OpenAI and Anthropic name them."""
+
+    ttl_30m_tokens: Count = None
+    ttl_12h_tokens: Count = None
+    ephemeral_5m_input_tokens: Count = None
+    ephemeral_1h_input_tokens: Count = None
+
+
+class Estimated(Usage, frozen=True, gc=False):
+    """Counted here, because the upstream has not said it, or not all of it."""
 
 
 class Details(msgspec.Struct, frozen=True):
@@ -31,6 +47,7 @@ class Details(msgspec.Struct, frozen=True):
 
     cached_tokens: Count = None
     cache_write_tokens: Count = None
+    cache_write_tokens_details: Lifetimes | None = None
     reasoning_tokens: Count = None
     thinking_tokens: Count = None
 
@@ -57,8 +74,8 @@ class OpenAIUsage(msgspec.Struct, frozen=True):
         prompt = self.prompt_tokens if self.prompt_tokens is not None else self.input_tokens
         output = self.completion_tokens if self.completion_tokens is not None else self.output_tokens
         total = self.total_tokens
-        if prompt is None and output is None:
-            return None if total is None else Usage(input=total)  # rerankers know only the total
+        if not prompt and not output:  # zeros are what servers write that do not count
+            return Usage(input=total) if total else None  # rerankers know only the total
         spent = self.prompt_tokens_details or self.input_tokens_details or NO_DETAILS
         made = self.completion_tokens_details or self.output_tokens_details or NO_DETAILS
         cached = spent.cached_tokens if spent.cached_tokens is not None else self.prompt_cache_hit_tokens or 0
@@ -69,7 +86,9 @@ class OpenAIUsage(msgspec.Struct, frozen=True):
         if reasoning > output:
             output += reasoning
         fresh = prompt - cached - written
-        return Usage(fresh if fresh > 0 else 0, cached, written, output, reasoning)
+        lives = spent.cache_write_tokens_details
+        kept = min(lives.ttl_12h_tokens or 0, written) if lives is not None else 0
+        return Usage(fresh if fresh > 0 else 0, cached, written, output, reasoning, kept)
 
 
 class AnthropicUsage(msgspec.Struct, frozen=True):
@@ -78,6 +97,7 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
     input_tokens: Count = None
     cache_read_input_tokens: Count = None
     cache_creation_input_tokens: Count = None
+    cache_creation: Lifetimes | None = None
     output_tokens: Count = None
     output_tokens_details: Details | None = None
 
@@ -85,13 +105,17 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
         if self.input_tokens is None and self.output_tokens is None:
             return None
         thinking = (self.output_tokens_details or NO_DETAILS).thinking_tokens or 0
-        output = self.output_tokens or 0
+        output, written, lives = self.output_tokens or 0, self.cache_creation_input_tokens, self.cache_creation
+        kept = (lives.ephemeral_1h_input_tokens or 0) if lives is not None else 0
+        if written is None:  # older imitations tell the parts only
+            written = kept + ((lives.ephemeral_5m_input_tokens or 0) if lives is not None else 0)
         return Usage(
             self.input_tokens or 0,
             self.cache_read_input_tokens or 0,
-            self.cache_creation_input_tokens or 0,
+            written,
             output,
             min(thinking, output),
+            min(kept, written),
         )
 
     def then(self, later: AnthropicUsage) -> AnthropicUsage:

@@ -44,9 +44,10 @@ def reads_model(exchange: Exchange) -> bool:
         return False  # it is known without
     if key is not None and key.models is not None:
         return True
-    return exchange.world.log is not None or (
-        operation is not None and operation.format in exchange.table.decided_by_model
-    )
+    if operation is None or exchange.world.log is not None:
+        return exchange.world.log is not None
+    decided = exchange.table.decided_by_model
+    return operation.format in decided or operation.name in decided
 
 
 def _read_model(exchange: Exchange, operation: Operation) -> None:

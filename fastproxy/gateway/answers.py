@@ -7,34 +7,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from fastproxy.errors import BadRequest, NoRoute
-from fastproxy.formats import checked
-from fastproxy.formats.estimate import estimate
+from fastproxy.formats import exact
 from fastproxy.formats.model_lists import model_list, model_object
-from fastproxy.formats.registry import CHAT
+from fastproxy.gateway.counting import counted
 from fastproxy.gateway.local import write
 from fastproxy.gateway.stored import forget, recall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from fastproxy.formats.operations import Operation
     from fastproxy.gateway.exchange import Exchange
 
+    Give = Callable[[Exchange, Operation], dict[str, Any] | None]
 
-def answer_known(exchange: Exchange) -> bool:
-    """Write the reply, if it is ours to give. Raises: NoRoute (404), BadRequest."""
+
+def answer_known(exchange: Exchange) -> Coroutine[Any, Any, bool] | None:
+    """What writes the reply, if it is ours to give; it says False when it is not. Nothing is awaited for the others.
+
+    Raises, when awaited: NoRoute (404), BadRequest.
+    """
     operation = exchange.operation
-    give = _ANSWERS.get(operation.name) if operation is not None else None
-    if give is None or operation is None:
-        return False
+    if operation is None:
+        return None
+    give = _ANSWERS.get(operation.name)
+    if give is not None:
+        return _answer(exchange, operation, give)
+    return _count(exchange, operation) if operation.name in _COUNTED else None
+
+
+async def _answer(exchange: Exchange, operation: Operation, give: Give) -> bool:
     found = give(exchange, operation)
     if found is None:
         return False
-    lines = b"x-fastproxy-estimated: 1\r\n" if give is _count else b""
-    write(exchange, 200, b"application/json", orjson.dumps(found), lines)
+    write(exchange, 200, b"application/json", exact.dumps(found))
     return True
 
 
@@ -63,12 +70,21 @@ def _listed(exchange: Exchange) -> list[tuple[str, str]] | None:
     return [(name, owner) for name, owner in served if allowed is None or name in allowed]
 
 
-def _response(exchange: Exchange, operation: Operation) -> dict[str, Any] | None:
+def _stored(exchange: Exchange, operation: Operation) -> dict[str, Any] | None:
+    """The response that is asked for; None where a channel may know it. Raises: NoRoute (404)."""
     response_id = _id_of(operation)
     stored = recall(exchange, response_id)
+    if stored is None and not any(operation.format in channel.formats for channel in exchange.table.channels):
+        raise NoRoute(f"response with id '{response_id[:80]}' not found")
+    return stored
+
+
+def _response(exchange: Exchange, operation: Operation) -> dict[str, Any] | None:
+    stored = _stored(exchange, operation)
     if stored is None:
         return None
     if exchange.head.method == b"DELETE":
+        response_id = _id_of(operation)
         forget(exchange, response_id)
         return {"id": response_id, "object": "response", "deleted": True}
     response: dict[str, Any] = stored["response"]
@@ -76,13 +92,13 @@ def _response(exchange: Exchange, operation: Operation) -> dict[str, Any] | None
 
 
 def _cancelled(exchange: Exchange, operation: Operation) -> dict[str, Any] | None:
-    if recall(exchange, _id_of(operation)) is None:
+    if _stored(exchange, operation) is None:
         return None
     raise BadRequest("only background responses can be cancelled, and this one is complete")
 
 
 def _input_items(exchange: Exchange, operation: Operation) -> dict[str, Any] | None:
-    stored = recall(exchange, _id_of(operation))
+    stored = _stored(exchange, operation)
     if stored is None:
         return None
     items = [item if "id" in item else {"id": f"item_{place}", **item} for place, item in enumerate(stored["input"])]
@@ -90,34 +106,31 @@ def _input_items(exchange: Exchange, operation: Operation) -> dict[str, Any] | N
     return {"object": "list", "data": items[::-1], "first_id": ends[1], "last_id": ends[0], "has_more": False}
 
 
-def _count(exchange: Exchange, operation: Operation) -> dict[str, Any] | None:
+async def _count(exchange: Exchange, operation: Operation) -> bool:
     """An estimate, where no channel can be asked in the client's own format."""
     if any(operation.format in channel.formats for channel in exchange.table.channels):
-        return None
-    body = checked.load(bytes(exchange.body))
-    if operation.format == "gemini":
-        inner = body.get("generateContentRequest")
-        body = inner if isinstance(inner, dict) else body
-    request = CHAT[operation.format].read_request(body, model=operation.path_model or "", stream=False)
-    tokens = estimate(request)
-    if operation.format == "gemini":
-        return {"totalTokens": tokens}
-    if operation.format == "anthropic":
-        return {"input_tokens": tokens}
-    return {"object": "response.input_tokens", "input_tokens": tokens}
+        return False
+    tokens = await exchange.wait(counted(operation, bytes(exchange.body), exchange.table))
+    body = exact.dumps(_COUNTED[operation.name] | {_TOTALS.get(operation.format, "input_tokens"): tokens})
+    write(exchange, 200, b"application/json", body, b"x-fastproxy-estimated: 1\r\n")
+    return True
 
 
 def _id_of(operation: Operation) -> str:
     return operation.upstream_path.partition(b"?")[0].split(b"/")[2].decode("latin-1")
 
 
-_ANSWERS: Final[dict[str, Callable[[Exchange, Operation], dict[str, Any] | None]]] = {
+_ANSWERS: Final[dict[str, Give]] = {
     "models": _models,
     "model": _model,
     "responses_id": _response,
     "responses_id_cancel": _cancelled,
     "responses_id_input_items": _input_items,
-    "messages_count_tokens": _count,
-    "responses_input_tokens": _count,
-    "countTokens": _count,
 }
+# what counts tokens → the rest of its reply
+_COUNTED: Final[dict[str, dict[str, Any]]] = {
+    "messages_count_tokens": {},
+    "responses_input_tokens": {"object": "response.input_tokens"},
+    "countTokens": {},
+}
+_TOTALS: Final = {"gemini": "totalTokens"}

@@ -12,39 +12,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec.structs import replace
-
 from fastproxy.errors import UpstreamFailed
 from fastproxy.formats import checked
-from fastproxy.formats.events import (
-    Begin,
-    Done,
-    End,
-    Event,
-    Failure,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingSignature,
-    ToolBegin,
-    UsageReport,
-)
-from fastproxy.formats.fold import fold
+from fastproxy.formats.ndjson import Lines
 from fastproxy.gateway.one_shot import OneShot
 from fastproxy.gateway.reply_stream import ReplyStream
-from fastproxy.gateway.stored import remember
 from fastproxy.gateway.take import UNREADABLE, ReplyTaker, take_over
-from fastproxy.gateway.translate import Translation, reply_context
 from fastproxy.gateway.vault import keep
+from fastproxy.gateway.whole import NOTED, SIGNABLE, Ear, answer, check_end, write
 from fastproxy.wire.sse import SseReader
 
 if TYPE_CHECKING:
+    from fastproxy.formats.events import Event
     from fastproxy.formats.registry import StreamReader
+    from fastproxy.formats.usage_fields import Usage
     from fastproxy.gateway.exchange import Exchange
+    from fastproxy.gateway.translate import Translation
     from fastproxy.wire.reply_head import ReplyHead
 
 MAX_EVENTS: Final = 200_000
-_KEPT: Final = frozenset((TextDelta, ThinkingDelta, ThinkingSignature, ToolBegin))
-_NOTED: Final = frozenset((UsageReport, Begin, Failure, ToolBegin))
+
+
+def splitter(content_type: bytes) -> SseReader | Lines | None:
+    """What cuts a stream of that type into its events; None for what is no stream."""
+    kind = content_type.lower()
+    if kind.startswith(b"text/event-stream"):
+        return SseReader()
+    return Lines() if kind.startswith(b"application/x-ndjson") else None
 
 
 async def deliver(exchange: Exchange, translation: Translation | OneShot) -> None:
@@ -70,25 +64,25 @@ class WholeTaker(ReplyTaker):
     def _complete(self) -> None:
         if self._is_error:
             raise self._refusal()
-        answer = self._question.read(checked.load(b"".join(self._collected)))
+        answer = self._question.read(checked.load(b"".join(self._collected), keeps_numbers=False))
         self._usage = answer.usage
-        self._write(answer.body)
+        if answer.data is None:
+            self._write(answer.body)
+        else:
+            self._write_bytes(answer.data, answer.kind.encode())
 
 
 class Taker(ReplyTaker):
     """Takes the reply as events."""
 
-    __slots__ = ("_calls", "_events", "_holds", "_is_signed", "_kept", "_may_sign", "_reader", "_sink", "_split",
+    __slots__ = ("_ear", "_events", "_holds", "_is_signed", "_kept", "_may_sign", "_reader", "_sink", "_split",
                  "_translation")  # fmt: skip
 
     def __init__(self, exchange: Exchange, translation: Translation, reply: ReplyHead) -> None:
         super().__init__(exchange, reply, translation.upstream.NAME)
         self._translation = translation
-        self._calls = 0
-        kind = (reply.get(b"content-type") or b"").lower()
-        self._split: SseReader | None = None
-        if kind.startswith(b"text/event-stream") and not self._is_error:
-            self._split = SseReader()
+        self._ear = Ear(exchange, translation.names)
+        self._split = None if self._is_error else splitter(reply.get(b"content-type") or b"")
         self._reader: StreamReader = translation.upstream.StreamReader(**translation.reading)
         self._events: list[Event] = []
         self._kept: list[Event] = []
@@ -103,6 +97,7 @@ class Taker(ReplyTaker):
         if self._split is None:
             self._hold(piece)
             return
+        self._pass(piece)
         try:
             for name, data in self._split.feed(piece):
                 self._hear(self._reader.feed(name, data))
@@ -124,11 +119,11 @@ class Taker(ReplyTaker):
         exchange.wake()
 
     def _hear(self, events: list[Event]) -> None:
-        """Note what concerns the gateway, undo renamings, and pass the events on."""
+        """Note what concerns the gateway, and pass the events on."""
         sink = self._sink
         for event in events:
-            heard = self._note(event) if type(event) in _NOTED else event
-            if self._may_sign and type(heard) in _KEPT:
+            heard = self._ear.hear(event) if type(event) in NOTED else event
+            if self._may_sign and type(heard) in SIGNABLE:
                 self._keep(heard)
             if self._holds:
                 self._hold_event(heard)
@@ -153,55 +148,36 @@ class Taker(ReplyTaker):
         elif getattr(event, "signature", None) is not None:
             self._is_signed = True
 
-    def _note(self, event: Event) -> Event:
-        if isinstance(event, UsageReport):
-            self._usage = event.usage
-        elif isinstance(event, Begin):
-            self._usage = event.usage or self._usage
-        elif isinstance(event, Failure):
-            raise UpstreamFailed(event.message, status=event.status, kind=event.kind, retry_after=event.retry_after)
-        elif isinstance(event, ToolBegin):
-            return self._named(event)
-        return event
-
-    def _named(self, event: ToolBegin) -> ToolBegin:
-        """By the client's name for the tool; with an id of ours where the upstream gives none (Gemini)."""
-        self._calls += 1
-        given = event.id or f"call_{self._exchange.name().decode()}_{self._calls}"
-        return replace(event, id=given, name=self._translation.names.back(event.name))
-
     def _complete(self) -> None:
         """The upstream has said all. Raises: UpstreamFailed when it was an error, or not all."""
         if self._is_error:
             raise self._refusal()
-        if self._split is None:
-            said = checked.load(b"".join(self._collected))
-            self._hear(self._translation.upstream.read_reply(said, **self._translation.reading))
-        else:
-            for name, data in self._split.end():
-                self._hear(self._reader.feed(name, data))
-            self._hear(self._reader.end())
+        sink, translation = self._sink, self._translation
+        if self._split is None and sink is None:
+            reply, self._ear.usage = answer(self._exchange, translation, self._said())
+            self._write(reply)
+            return
+        self._hear_rest()
         if self._is_signed:
-            keep(self._exchange, self._translation.request, self._kept)
-        if self._sink is not None:
-            if self._translation.stores and self._sink.is_whole:
-                self._remember(self._whole())
-            self._sink.end()
-        else:
-            self._write_whole()
+            keep(self._exchange, translation.request, self._kept)
+        if sink is None:
+            check_end(self._events)
+            self._write(write(self._exchange, translation, self._events))
+            return
+        if translation.stores and sink.is_whole:
+            write(self._exchange, translation, self._events)
+        sink.end()
 
-    def _write_whole(self) -> None:
-        kinds = {type(event) for event in self._events}
-        if Done not in kinds or End not in kinds:
-            raise UpstreamFailed("the upstream's reply ended before its end", kind="upstream_truncated")
-        reply = self._whole()
-        if self._translation.stores and not self._remember(reply):
-            reply["store"] = False  # it is too large to be kept
-        self._write(reply)
+    def _hear_rest(self) -> None:
+        if self._split is None:
+            self._hear(self._translation.upstream.read_reply(self._said(), **self._translation.reading))
+            return
+        for name, data in self._split.end():
+            self._hear(self._reader.feed(name, data))
+        self._hear(self._reader.end())
 
-    def _whole(self) -> dict[str, Any]:
-        translation = self._translation
-        return translation.source.write_reply(fold(self._events), reply_context(self._exchange, translation))
+    def _said(self) -> dict[str, Any]:
+        return checked.load(b"".join(self._collected))
 
-    def _remember(self, reply: dict[str, Any]) -> bool:
-        return remember(self._exchange, dict(self._translation.request.body), reply)
+    def finish(self) -> Usage | None:
+        return self._ear.usage

@@ -17,7 +17,7 @@ from fastproxy.formats import operations
 from fastproxy.gateway import local, passthrough
 from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.form_body import FormExchange, is_form
-from fastproxy.gateway.lane import lay
+from fastproxy.gateway.lay import lay
 from fastproxy.gateway.refuse import error_reply, error_row
 from fastproxy.gateway.serve import serve
 from fastproxy.gateway.settle import refused_record

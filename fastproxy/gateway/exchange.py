@@ -13,6 +13,7 @@ from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fastproxy.errors import Limited, UpstreamFailed
+from fastproxy.gateway.leave import read_on
 from fastproxy.wire.chunked import LAST_CHUNK
 from fastproxy.wire.outbound import Outbound
 from fastproxy.wire.pump import Pump
@@ -88,11 +89,13 @@ class _Rare:
     translation: Translation | OneShot | None = None  # of a request whose channel speaks another format
     asked: tuple[bytes | memoryview, bytes] | None = None  # body and target, if an attempt has put its own there
     tunnelled = False  # the client asked for a WebSocket
+    protocols: bytes | None = None  # the line of its sub-protocols, if not all of them go on; see identify.py
     waited_for: asyncio.Future[Any] | None = None
     upload_pump: Pump | None = None
     upstream_held = False  # its reads are paused, because the client takes no more
     early_held = False  # the client's reads are paused, because there is no upstream connection yet
     client_held = False  # its reads are paused, because the upstream takes no more
+    left = False  # the client has, and its reply is read on without it: see leave.py
     choices: tuple[Attempt, ...] = ()  # filled at the door when it alone decides them
 
 
@@ -261,6 +264,10 @@ class Exchange(_Rare):
         self.fail(error)
 
     def client_gone(self) -> None:
+        if not read_on(self, self._cancel):
+            self._cancel()
+
+    def _cancel(self) -> None:
         self.fail(ClientGone())
 
     def client_half_closed(self) -> bool:
@@ -268,8 +275,12 @@ class Exchange(_Rare):
         if self.entry.name == "edge":
             return True
         self.inbound.keep_alive = False  # nor is a request behind it begun
-        self.fail(ClientGone())
+        self.client_gone()
         return False
+
+    def has_asked(self) -> bool:
+        """Whether all of the request has gone upstream."""
+        return self.upload is KEPT or (self.upload is PASSED_ON and self.bytes_in == self.head.length)
 
     def client_paused(self) -> None:
         if self.outbound is not None and not self.upstream_done:

@@ -7,16 +7,22 @@ Where nothing depends on the model nothing is held. Official SDKs send plain fie
 will do; after MAX_HELD_BYTES a key that is limited to models is refused, and for others the form goes to whoever takes
 any model. What was decided by a model must not be decided anew behind our back: where it has been looked at for a key's
 or a channel's sake, the rest is read as well, and a second one refuses the request before its end is sent upstream.
+
+A form for a channel that has its operation in another shape (one_shot.py) is the exception: it is held whole, up to
+what such a channel takes in one request, within what the worker may hold (`limits.max_buffer`); and so is what is made
+of it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fastproxy.errors import Denied, FormatError
+from fastproxy.errors import BadRequest, Denied, FormatError, Limited
 from fastproxy.formats.form import FormReader, boundary_of
+from fastproxy.formats.gemini_once import INLINE_BYTES
 from fastproxy.gateway.admit import reads_model
 from fastproxy.gateway.exchange import EARLY_PIECE_BYTES, Exchange
+from fastproxy.gateway.table import UNIFIED
 
 if TYPE_CHECKING:
     from fastproxy.formats.operations import Operation
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from fastproxy.wire.request_head import RequestHead
 
 MAX_HELD_BYTES: Final = EARLY_PIECE_BYTES  # beyond it an exchange without a connection reads no more
+MAX_FORM_BYTES: Final = INLINE_BYTES + MAX_HELD_BYTES  # of a form that is held whole: files, and fields beside them
 _LATEST: Final = MAX_HELD_BYTES - 128  # where a model must have ended, so that it does not depend on how reads fall
 
 
@@ -40,13 +47,14 @@ def is_form(operation: Operation, head: RequestHead) -> bool:
 class FormExchange(Exchange):
     """An exchange whose body is read as it comes. `form` is None when there is nothing (more) to look for."""
 
-    __slots__ = ("_announced", "decides", "form", "holding")
+    __slots__ = ("_announced", "_door", "decides", "form", "holding")
 
     def __init__(
         self, world: World, inbound: Inbound, head: RequestHead, body: bytes | memoryview, entry: Entry
     ) -> None:
         super().__init__(world, inbound, head, body, entry)
         self._announced = head.length
+        self._door = entry
         self.form: FormReader | None = None
         self.holding = False
         self.decides = False  # a key or a channel depends on the model, not a log alone
@@ -95,6 +103,7 @@ class FormExchange(Exchange):
 
     def rewind(self) -> None:
         super().rewind()
+        self.entry = self._door  # another attempt may have read the body
         self.grown, self.head.length = 0, self._announced
 
 
@@ -148,3 +157,43 @@ async def _hold(exchange: FormExchange, form: FormReader) -> None:
     if exchange.pieces:
         exchange.body = b"".join((exchange.body, *exchange.pieces))
         exchange.pieces.clear()
+
+
+async def hold_form(exchange: FormExchange) -> None:
+    """Put the whole form into `exchange.body`. Raises: BadRequest (413), Limited (503), FormatError."""
+    _check_size(max(exchange.head.length, exchange.bytes_in))
+    exchange.entry = UNIFIED  # from here on it is a body that is read
+    if not exchange.inbound.body_complete:
+        _reserve(exchange, max(exchange.head.length, exchange.bytes_in))
+        exchange.resume_early()
+        while not exchange.inbound.body_complete:
+            await exchange.pause()
+    exchange.check()
+    _check_size(exchange.bytes_in)  # of a chunked one it is known only now; `limits.max_body` has bounded it
+    if exchange.pieces:
+        exchange.body = b"".join((exchange.body, *exchange.pieces))
+        exchange.pieces.clear()
+        if exchange.asked is not None:  # an attempt before has put its own model into the beginning
+            exchange.asked = (exchange.body, exchange.asked[1])
+
+
+def hold_written(exchange: FormExchange) -> None:
+    """Count what was made of a form, which is held beside it. Raises: Limited (503)."""
+    _reserve(exchange, exchange.bytes_in + len(exchange.body))
+
+
+def _reserve(exchange: FormExchange, count: int) -> None:
+    """Count `count` bytes as held, before they come. Raises: Limited (503)."""
+    missing, world = count - exchange.held_bytes, exchange.world
+    if missing <= 0:
+        return
+    if world.buffered_bytes + missing > world.max_buffered_bytes:
+        raise Limited("too many request bodies are held in memory", status=503, kind="overloaded", retry_after=1)
+    exchange.held_bytes += missing
+    world.buffered_bytes += missing
+
+
+def _check_size(count: int) -> None:
+    if count > MAX_FORM_BYTES:
+        text = f"a form of {count} bytes is not translated: the channel takes {INLINE_BYTES >> 20} MiB in one request"
+        raise BadRequest(text, status=413, kind="too_large")

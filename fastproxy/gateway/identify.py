@@ -2,6 +2,9 @@
 
 Credentials are looked up by keyed hash, so what is compared never depends on how much of a guess is right. A request
 that brings two different credentials is refused: which of them counted would be anyone's guess.
+
+Browsers cannot set fields on a WebSocket, so OpenAI's realtime clients offer their key as a sub-protocol beside the
+real one: `realtime, openai-insecure-api-key.KEY`. It is read here and never travels on; the channel's own does.
 """
 
 from __future__ import annotations
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from fastproxy.wire.request_head import RequestHead
 
 _FIELDS: Final = (b"x-api-key", b"api-key", b"x-goog-api-key")
+_PROTOCOLS: Final = b"sec-websocket-protocol"
+_KEY_PROTOCOL: Final = b"openai-insecure-api-key."
+# What a sub-protocol tells of the client's account
+_ACCOUNT: Final = (_KEY_PROTOCOL, b"openai-organization.", b"openai-project.")
 
 
 def identify(exchange: Exchange) -> None:
@@ -33,13 +40,17 @@ def identify(exchange: Exchange) -> None:
             raise Denied("transparent access to providers is switched off here", status=403, kind="forbidden")
         if snapshot.passthrough != "require-key":
             return  # the client's own provider key is the credential; it is the provider's to check
-    elif snapshot.open_to_all:
+    if exchange.tunnelled:
+        _withhold(exchange)
+    if entry is not PROVIDER and snapshot.open_to_all:
         return
     exchange.key = _known_key(exchange)
 
 
 def _known_key(exchange: Exchange) -> Key:
     credential = credential_of(exchange.head)
+    if exchange.tunnelled:
+        credential = _same(credential, _protocol_key(exchange.head))
     if not credential:
         raise Denied("no key was sent: use 'authorization: bearer KEY', 'x-api-key' or 'x-goog-api-key'")
     table = exchange.table
@@ -79,6 +90,27 @@ def credential_of(head: RequestHead) -> bytes:
     if b"authorization" in head.shape.repeated or any(name in head.shape.repeated for name in _FIELDS):
         raise BadRequest("more than one credential of a kind")
     return found
+
+
+def _offered(head: RequestHead) -> list[bytes]:
+    """The sub-protocols of a WebSocket handshake."""
+    return [word for line in head.get_all(_PROTOCOLS) for each in line.split(b",") if (word := each.strip(b" \t"))]
+
+
+def _protocol_key(head: RequestHead) -> bytes:
+    found = b""
+    for word in _offered(head):
+        if word.startswith(_KEY_PROTOCOL):
+            found = _same(found, word[len(_KEY_PROTOCOL) :])
+    return found
+
+
+def _withhold(exchange: Exchange) -> None:
+    """Let no sub-protocol go on that is a credential. The upstream chooses among the others, as the client expects."""
+    offered = _offered(exchange.head)
+    kept = [word for word in offered if not word.startswith(_ACCOUNT)]
+    if len(kept) < len(offered):
+        exchange.protocols = b"%b: %b\r\n" % (_PROTOCOLS, b", ".join(kept)) if kept else b""
 
 
 def _bare(value: bytes) -> bytes:

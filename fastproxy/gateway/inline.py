@@ -4,6 +4,7 @@
     openai-chat        documents and sound; it fetches images itself
     openai-responses   sound
     anthropic          nothing: it fetches what it takes
+    ollama             images; it takes no other files
 
 The fetcher (wire/fetch.py) checks every address; `fetch_urls: false` switches it off, and such a request is refused.
 """
@@ -35,6 +36,7 @@ _NEEDS_BYTES: Final[dict[str, tuple[type[Part], ...]]] = {
     "openai-chat": (Document, Audio),
     "openai-responses": (Audio,),
     "anthropic": (),
+    "ollama": (Image,),
 }
 _ITS_OWN: Final = (
     "https://generativelanguage.googleapis.com/",
@@ -45,9 +47,9 @@ _ITS_OWN: Final = (
 
 async def inlined(exchange: Exchange, request: ChatRequest, upstream: str) -> ChatRequest:
     """The request with the bytes of its files in place of their addresses. Raises: BadRequest naming the place."""
-    parts = list(_wanted(request.turns, upstream))
-    if not parts:
+    if not needs_files(request, upstream):
         return request
+    parts = list(_wanted(request.turns, upstream))
     if not exchange.table.snapshot.fetch_urls:
         raise BadRequest(f"field '{place_of(request.body, parts[0])}': files are not fetched here, send their bytes")
     if len(parts) > MAX_FILES:
@@ -59,6 +61,11 @@ async def inlined(exchange: Exchange, request: ChatRequest, upstream: str) -> Ch
         named = ", ".join(dict.fromkeys(place_of(request.body, part) for part in parts))
         raise BadRequest(f"field '{named}': {error.message}") from None
     return replace(request, turns=tuple(_with_bytes(turn, found) for turn in request.turns))
+
+
+def needs_files(request: ChatRequest, upstream: str) -> bool:
+    """Whether `inlined` would fetch anything."""
+    return next(_wanted(request.turns, upstream), None) is not None
 
 
 async def _fetch_all(exchange: Exchange, urls: list[str]) -> dict[str, Source]:

@@ -1,7 +1,7 @@
-"""What is asked once and answered whole, of a channel that has it in another shape: embeddings, reranking, images.
+"""What is asked once and answered whole, of a channel that has it in another shape: embeddings, images, speech.
 
     route      attempt_for: who can be asked, and whether it must be asked in another shape
-    translate  ask: the client's body becomes the upstream's
+    translate  ask: the client's body, JSON or a form (form_body.py), becomes the upstream's
     deliver    WholeTaker: the upstream's reply becomes the client's
 
 How, is in formats/one_shot.py; here is nothing of any shape.
@@ -10,15 +10,17 @@ How, is in formats/one_shot.py; here is nothing of any shape.
 from __future__ import annotations
 
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import orjson
+from msgspec import structs
 
 from fastproxy.errors import BadRequest
-from fastproxy.formats import checked
+from fastproxy.formats import checked, exact
+from fastproxy.formats.form_fields import read_form
 from fastproxy.formats.one_shot import FOREIGN, OPERATIONS, formats, vendor_way, way
 from fastproxy.formats.question import Question, Wish
-from fastproxy.gateway.bounds import check_model, load_bounded
+from fastproxy.gateway.bounds import check_depth, check_model, load_bounded
+from fastproxy.gateway.form_body import FormExchange, hold_written
 
 if TYPE_CHECKING:
     from fastproxy.formats.operations import Operation
@@ -61,7 +63,7 @@ def ask(exchange: Exchange, attempt: Attempt) -> bytes:
     assert operation is not None
     if not isinstance(one_shot, OneShot):
         one_shot = exchange.translation = OneShot()
-    body = load_bounded(exchange)
+    body = _fields(exchange)
     model = operation.path_model or checked.text(body, "model")
     if not model:
         raise BadRequest("field 'model' is missing: expected the name of a model")
@@ -69,10 +71,22 @@ def ask(exchange: Exchange, attempt: Attempt) -> bytes:
     found = way(operation.name, attempt.provider, attempt.format)
     assert found is not None
     wish = Wish(body, model, attempt.rename.get(model, model), exchange.name().decode(), int(time()))
-    question = one_shot.question = found(wish)
+    question = found(wish)
+    one_shot.question = structs.replace(question, body={})  # what is written need not be kept twice
     one_shot.losses = question.losses
-    exchange.ask_else(orjson.dumps(question.body), exchange.target)
+    exchange.ask_else(exact.dumps(question.body), exchange.target)
+    if isinstance(exchange, FormExchange):
+        hold_written(exchange)
     return _base(attempt.prefix, question) + question.path.encode()
+
+
+def _fields(exchange: Exchange) -> dict[str, Any]:
+    """What the client's body says, be it JSON or a form. Raises: FormatError, BadRequest."""
+    if isinstance(exchange, FormExchange):
+        return read_form(exchange.body, exchange.head.get(b"content-type") or b"")
+    body = load_bounded(bytes(exchange.body))
+    check_depth(body)
+    return body
 
 
 def _base(prefix: bytes, question: Question) -> bytes:

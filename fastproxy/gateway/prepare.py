@@ -6,13 +6,15 @@ client's lines is passed on in its own order and spelling.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from fastproxy.formats.defaults import with_defaults
 from fastproxy.formats.operations import path_with_model
 from fastproxy.formats.peek import rename
 from fastproxy.gateway.deployments import deployed
 from fastproxy.gateway.form_body import FormExchange
 from fastproxy.gateway.identify import without_query_key
+from fastproxy.gateway.translate import is_chat
 from fastproxy.wire.fields import Plan
 
 if TYPE_CHECKING:
@@ -22,16 +24,22 @@ if TYPE_CHECKING:
     from fastproxy.wire.request_head import RequestHead
 
 
+_PROTOCOLS: Final = frozenset((b"sec-websocket-protocol",))
+
+
 def prepare(exchange: Exchange, attempt: Attempt) -> bytes:
     """The whole upstream head. May replace `exchange.body` when the model has another name there."""
     head, inbound = exchange.head, exchange.inbound
     shape = head.shape
     if attempt.rename:
         _rename_model(exchange, attempt)
+    if attempt.defaults and exchange.entry.reads_body and is_chat(exchange.operation):
+        exchange.ask_else(with_defaults(bytes(exchange.body), attempt.defaults), exchange.target)
     target = deployed(attempt, exchange.model, exchange.target) if attempt.api_version else exchange.target
     parts = [head.method, b" ", attempt.prefix, target, attempt.fixed]
     reading = head.reading
-    if reading is not None and reading.drop is attempt.drop and not head.connection.listed:
+    as_it_came = not head.connection.listed and exchange.protocols is None
+    if reading is not None and reading.drop is attempt.drop and as_it_came:
         groups = head.groups
         parts += [groups[place] for place in reading.runs]
     else:
@@ -49,7 +57,7 @@ def prepare(exchange: Exchange, attempt: Attempt) -> bytes:
     if attempt.preserves_host and shape.host_at < 0:
         parts += (b"host: ", head.host or attempt.pool.origin.authority.encode(), b"\r\n")
     if exchange.tunnelled:
-        parts.append(b"connection: upgrade\r\nupgrade: websocket\r\n")
+        parts.append(b"connection: upgrade\r\nupgrade: websocket\r\n" + (exchange.protocols or b""))
     parts.append(attempt.via)
     parts.append(_framing(exchange, head))
     return b"".join(parts)
@@ -60,7 +68,7 @@ def _lines(exchange: Exchange, attempt: Attempt) -> bytes:
     head = exchange.head
     shape = head.shape
     exchange.inbound.reading = shape.reading(attempt.drop) if shape.host_at >= 0 else None
-    listed = head.connection.listed
+    listed = head.connection.listed if exchange.protocols is None else head.connection.listed | _PROTOCOLS
     plan = Plan(shape, attempt.drop | listed) if listed else shape.plan(attempt.drop)
     return plan.lines % plan.pick(head.values)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from time import perf_counter_ns
 
-from fastproxy.gateway.exchange import AS_CHUNKS, JOIN_BYTES, Exchange
+from fastproxy.gateway.exchange import AS_CHUNKS, JOIN_BYTES, ClientGone, Exchange
 from fastproxy.gateway.table import PROVIDER
 from fastproxy.gateway.tunnel import check_acceptance, tunnel
 from fastproxy.gateway.watch import watch_reply
@@ -54,6 +54,8 @@ async def relay(exchange: Exchange) -> None:
     exchange.status = reply.status
     head = reply_head(exchange, reply)
     watch_reply(exchange, reply)
+    if exchange.left and exchange.meter is None:
+        raise ClientGone  # it will not say what it cost
     exchange.first_byte = perf_counter_ns()
     exchange.inbound.transport.write(head)
     await _stream(exchange, outbound)

@@ -6,7 +6,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from fastproxy.errors import UpstreamFailed
-from fastproxy.formats.events import Done, Event
+from fastproxy.formats.events import Begin, Done, Event
 from fastproxy.gateway.exchange import AS_CHUNKS, AS_IT_COMES
 from fastproxy.gateway.relay import own_lines
 from fastproxy.gateway.translate import Translation, lossy_line, reply_context, wants_array
@@ -20,26 +20,36 @@ if TYPE_CHECKING:
 
 
 class ReplyStream:
-    """The client's stream: one write for all events of one read."""
+    """The client's stream: one write for all events of one read.
 
-    __slots__ = ("_exchange", "_out", "_translation", "_writer", "is_whole")
+    What a bare Begin says is held back until the upstream says more, be it a ping: an error that follows at once then
+    still has a status of its own.
+    """
+
+    __slots__ = ("_exchange", "_out", "_translation", "_waits", "_writer", "is_whole")
 
     def __init__(self, exchange: Exchange, translation: Translation) -> None:
         self._exchange = exchange
         self._translation = translation
         self._writer: StreamWriter = translation.source.StreamWriter(reply_context(exchange, translation))
         self._out: list[bytes] = []
+        self._waits = True
         self.is_whole = False  # the upstream has said that this was all
 
     def write(self, event: Event) -> None:
-        if type(event) is Done:
-            self.is_whole = True
+        kind = type(event)
+        if kind is not Begin:
+            self._waits = False
+            self.is_whole = self.is_whole or kind is Done
         written = self._writer.write(event)
         if written:
             self._out.append(written)
 
     def flush(self) -> None:
         if not self._out:
+            return
+        if self._waits:
+            self._waits = False
             return
         exchange = self._exchange
         payload = b"".join(self._out)
@@ -67,6 +77,7 @@ class ReplyStream:
 
     def end(self) -> None:
         """Raises: UpstreamFailed when the upstream's stream was cut; a stream of ours must not look whole then."""
+        self._waits = False
         if not self.is_whole:
             self.flush()
             raise UpstreamFailed("the upstream's stream ended before its end", kind="upstream_truncated")
@@ -81,6 +92,7 @@ def reply_head(exchange: Exchange, kind: bytes, framing: bytes) -> bytes:
     exchange.status = 200
     if inbound.state is not AT_REPLY or inbound.front.draining:
         inbound.keep_alive = False
+    losses = exchange.translation.losses if exchange.translation is not None else ()
     theirs = None
     if reply is not None:
         theirs = reply.get(b"x-request-id") or reply.get(b"request-id")
@@ -95,7 +107,7 @@ def reply_head(exchange: Exchange, kind: bytes, framing: bytes) -> bytes:
             b"content-type: " + kind + b"\r\n",
             exchange.the_attempt().reply_lines,
             own_lines(exchange.name(), exchange.attempts_made, theirs),
-            lossy_line(exchange),
+            lossy_line(losses, exchange.key),
             exchange.world.date_line,
             framing,
             end,

@@ -10,6 +10,7 @@ from fastproxy.gateway.identify import without_query_key
 from fastproxy.gateway.table import EDGE, PROVIDER, Attempt, Channel
 from fastproxy.gateway.translate import is_chat
 from fastproxy.providers.homes import OWN_MODELS_ONLY, home_of
+from fastproxy.providers.quirks import completes
 
 if TYPE_CHECKING:
     from fastproxy.formats.operations import Operation
@@ -47,6 +48,8 @@ def _channels(exchange: Exchange) -> tuple[Attempt, ...]:
 
 def _decide(exchange: Exchange, operation: Operation, wanted: bytes | None) -> tuple[Attempt, ...]:
     able = _able(exchange.table.channels, operation)
+    if operation.name == "completions":
+        able = {channel: _for_completion(exchange, channel, attempt) for channel, attempt in able.items()}
     if wanted is not None:
         name = wanted.decode("latin-1").lower()
         able = {channel: attempt for channel, attempt in able.items() if _is_wanted(channel, name)}
@@ -70,12 +73,20 @@ def _attempt_for_chat(channel: Channel, operation: Operation) -> Attempt | None:
     return channel.attempt_for(operation.format)
 
 
+def _for_completion(exchange: Exchange, channel: Channel, attempt: Attempt) -> Attempt:
+    """By chat, where the vendor would not complete a prompt with this model."""
+    model = attempt.rename.get(exchange.model, exchange.model)
+    if attempt.bridges or channel.bridge is None:
+        return attempt
+    return attempt if completes(channel.provider, model, exchange.table.snapshot.facts) else channel.bridge
+
+
 def _attempt_as_it_is(channel: Channel, operation: Operation) -> Attempt | None:
     return channel.attempts.get(operation.format)
 
 
 def _nobody(wanted: bytes | None, operation: Operation) -> str:
-    who = f"channel or provider '{wanted.decode('latin-1')[:100]}'" if wanted is not None else "a configured channel"
+    who = f"channel or provider '{wanted.decode('latin-1')[:100]}'" if wanted is not None else "configured channel"
     if is_chat(operation) or one_shot.is_one_shot(operation):
         return f"no {who} speaks {operation.format} or a format that it can be translated to"
     return f"no {who} speaks {operation.format}, and '{operation.name}' is not translated"

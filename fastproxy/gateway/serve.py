@@ -67,12 +67,16 @@ async def _forward(exchange: Exchange, sent: Outbound | None) -> None:  # noqa: 
         elif isinstance(exchange, FormExchange):
             await hold_model(exchange)
         admit(exchange)
-        if answer_known(exchange):
+        answering = answer_known(exchange)
+        if answering is not None and await answering:
             return
     attempts = route(exchange) if sent is None else exchange.choices
     for attempt in attempts:  # a retry is the next item, not a loop back
         exchange.rewind()
-        request = await translate(exchange, attempt) if attempt.bridges else prepare(exchange, attempt)
+        if not attempt.bridges:
+            request = prepare(exchange, attempt)
+        else:  # a lane for translations has done this already, and takes nothing that may be sent twice
+            request = await translate(exchange, attempt) if sent is None else b""
         if await send(exchange, attempt, request, last=attempt is attempts[-1], sent=sent):
             break
     if exchange.translation is not None and exchange.the_attempt().bridges:

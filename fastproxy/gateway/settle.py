@@ -5,8 +5,10 @@ from __future__ import annotations
 from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Final
 
+from fastproxy.formats.usage_fields import Estimated
 from fastproxy.gateway.identify import without_query_key
 from fastproxy.gateway.refuse import error_row
+from fastproxy.gateway.unreported import supplemented
 from fastproxy.record import Record
 from fastproxy.shared import rows
 
@@ -40,12 +42,17 @@ def _close_books(exchange: Exchange) -> None:
         world.buffered_bytes -= exchange.held_bytes
     duration = (perf_counter_ns() - exchange.started) // 1000
     count(world.counts, exchange.entry.row, exchange.status, duration, (exchange.bytes_in, exchange.bytes_out))
+    if exchange.meter is not None and exchange.operation is not None:
+        usage = exchange.meter.finish()  # also of a reply that broke off: what it reported was used
+        if usage is None or exchange.error_kind:
+            usage = supplemented(exchange, usage)
+        exchange.usage = usage
+        exchange.meter = None  # a translation's knows the exchange: a cycle, which only the collector would find
+        count_usage(world, exchange.the_attempt().format or exchange.operation.format, usage)
+    if exchange.left and not exchange.error_kind:
+        exchange.error_kind = "client_closed"  # though its reply was read to the end, and cost what that says
     if exchange.error_kind:
         world.counts[rows.ERRORS_BY + error_row(exchange.error_kind)] += 1
-    if exchange.meter is not None and exchange.operation is not None:
-        exchange.usage = exchange.meter.finish()  # also of a reply that broke off: what it reported was used
-        exchange.meter = None  # a translation's knows the exchange: a cycle, which only the collector would find
-        count_usage(world, exchange.the_attempt().format or exchange.operation.format, exchange.usage)
     if world.log is not None:
         world.log(make_record(exchange, duration))
     if inbound.lane is None and exchange.head.reading is not None and not exchange.error_kind:
@@ -65,11 +72,13 @@ def count(counts: list[int], row: int, status: int, duration: int, sizes: tuple[
 
 
 def count_usage(world: World, wire_format: str, usage: Usage | None) -> None:
-    """Tokens by the format that reported them; a reply without is counted as unread."""
+    """Tokens by the format that reported them, or should have; a reply without is counted as unread."""
     counts = world.counts
     if usage is None:
         counts[rows.USAGE_UNREAD] += 1
         return
+    if type(usage) is Estimated:
+        counts[rows.USAGE_ESTIMATED] += 1
     first = _FORMATS[wire_format]
     counts[first] += usage.input
     counts[first + 3] += usage.output
@@ -106,7 +115,7 @@ def make_record(exchange: Exchange, duration: int) -> Record:
         usage.cache_write if usage is not None else 0,
         usage.output if usage is not None else 0,
         usage.reasoning if usage is not None else 0,
-        False,
+        type(usage) is Estimated,
         0.0,
         (exchange.first_byte - exchange.started) / 1e6 if exchange.first_byte else None,
         duration / 1000,

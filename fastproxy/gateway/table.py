@@ -11,12 +11,12 @@ from functools import lru_cache, partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import cycle
 from time import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.formats.chat import CHAT_FORMATS
 from fastproxy.gateway.deployments import deployments_prefix
 from fastproxy.providers.passthrough import HIDDEN_FROM_PROVIDERS
-from fastproxy.providers.quirks import target
+from fastproxy.providers.quirks import is_choosy, target
 from fastproxy.shared import rows
 from fastproxy.wire.fields import same_drop
 from fastproxy.wire.origin import Origin, parse_origin
@@ -31,6 +31,7 @@ NOTHING: Final = same_drop(frozenset())
 Pools = Callable[[Origin], Pool]
 
 FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
+TRACE: Final = (b"traceparent", b"tracestate")  # the only fields of a client's that a translated request keeps
 CREDENTIALS: Final = frozenset(
     (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie", b"x-model-provider",
      b"openai-organization", b"openai-project")
@@ -76,8 +77,9 @@ class Attempt:
     another, so that the request is translated (translate.py, deliver.py).
     """
 
-    __slots__ = ("api_version", "auth", "bridges", "channel", "drop", "fixed", "format", "forwarded", "pool", "prefix",
-                 "preserves_host", "provider", "rename", "replies", "reply_drop", "reply_lines", "via")  # fmt: skip
+    __slots__ = ("api_version", "auth", "bridges", "builtin_tools", "channel", "defaults", "drop", "fixed", "format",
+                 "forwarded", "pool", "prefix", "preserves_host", "provider", "rename", "replies", "reply_drop",
+                 "reply_lines", "via")  # fmt: skip
 
     def __init__(self, pool: Pool, *, channel: str, provider: str, prefix: str) -> None:
         self.pool = pool
@@ -94,6 +96,8 @@ class Attempt:
         self.via = b""
         self.auth: Callable[[], bytes] | None = None
         self.rename: Mapping[str, str] = {}
+        self.defaults: Mapping[str, Any] = {}  # body fields for chat requests that do not say them
+        self.builtin_tools = "drop"  # what becomes of tools that run at another vendor: see formats/builtins.py
         self.reply_drop: frozenset[bytes] = NOTHING
         self.reply_lines = b""
         self.replies = Habit()  # of the upstream, as lanes pass its replies on
@@ -207,7 +211,7 @@ class Table:
 
 
 def _decided_by_model(channels: Sequence[Channel]) -> frozenset[str]:
-    """Formats for which it matters which model is asked for. For the others the body is not looked into."""
+    """Formats, and operations, for which it matters which model is asked for. Other bodies are not looked into."""
     choosy = [channel for channel in channels if channel.models is not None or channel.renames or channel.deploys]
     decided = {name for channel in choosy for name in channel.formats}
     bridging = [channel for channel in channels if channel.bridge is not None]
@@ -215,13 +219,17 @@ def _decided_by_model(channels: Sequence[Channel]) -> frozenset[str]:
         decided |= {*CHAT_FORMATS, "openai"}
     if len({channel.provider for channel in channels}) > 1:
         decided.add("openai")  # embeddings and their like, which others than those who speak it can be asked for
+    if any(is_choosy(channel.provider) for channel in channels):
+        decided.add("completions")
     return frozenset(decided)
 
 
-def _translated(channels: Sequence[Channel]) -> frozenset[str]:
-    """Chat formats whose clients may be sent to a channel that does not speak theirs, be it for embeddings only."""
+def _translated(channels: Sequence[Channel]) -> set[str]:
+    """Chat formats whose clients may be sent to a channel that does not speak theirs, be it for embeddings only, or
+    to one that fills their bodies."""
     bridging = [channel for channel in channels if channel.bridge is not None or "openai" in channel.formats]
-    return frozenset(name for name in CHAT_FORMATS if any(name not in channel.formats for channel in bridging))
+    filled = {name for channel in channels for name, attempt in channel.attempts.items() if attempt.defaults}
+    return filled | {name for name in CHAT_FORMATS if any(name not in channel.formats for channel in bridging)}
 
 
 def _listed_models(channels: Sequence[Channel]) -> tuple[tuple[str, str], ...] | None:
@@ -294,13 +302,14 @@ HIDDEN_FROM_CLIENTS: Final = frozenset(
 
 
 # Which of its formats a channel is spoken to in when the client speaks none of them.
-_BRIDGES: Final = ("openai-chat", "anthropic", "gemini", "openai-responses")
+_BRIDGES: Final = ("openai-chat", "anthropic", "gemini", "openai-responses", "ollama")
 _VERSION_LINES: Final = {"anthropic": b"anthropic-version: 2023-06-01\r\n"}
 
 
 def _bridge(spec: ChannelSpec, spoken: str, pools: Pools, via: bytes) -> Attempt:
     attempt = _channel_attempt(spec, spoken, pools, via)
     attempt.bridges = True
+    attempt.drop = same_drop(attempt.drop | set(TRACE))  # nothing passes as it is; these are put in again
     attempt.fixed += b"content-type: application/json\r\naccept: application/json, text/event-stream\r\n"
     if "anthropic-version" not in {name.lower() for name, _ in spec.headers}:
         attempt.fixed += _VERSION_LINES.get(spoken, b"")
@@ -321,6 +330,8 @@ def _channel_attempt(spec: ChannelSpec, wire_format: str, pools: Pools, via: byt
     attempt.fixed = b" HTTP/1.1\r\nhost: " + origin.authority.encode() + b"\r\n" + _lines(lines)
     attempt.auth = _credentials(spec)
     attempt.rename = spec.rename
+    attempt.defaults = spec.defaults
+    attempt.builtin_tools = spec.builtin_tools
     attempt.via = b"" if spec.vendor_address else b"via: " + via + b"\r\n"
     attempt.reply_drop = HIDDEN_FROM_CLIENTS
     attempt.reply_lines = b"x-fastproxy-channel: " + spec.name.encode() + b"\r\n"

@@ -10,12 +10,13 @@ from abc import ABC, abstractmethod
 from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from fastproxy.errors import FormatError, UpstreamFailed
+from fastproxy.formats import exact
 from fastproxy.formats.inflate import decoder
 from fastproxy.formats.read_error import read_error
+from fastproxy.formats.usage import TAIL_BYTES, TAIL_MAX_BYTES
 from fastproxy.gateway.reply_stream import reply_head
+from fastproxy.gateway.watch import Seen
 from fastproxy.wire.outbound import IDLE
 from fastproxy.wire.reply_head import BY_TUNNEL
 
@@ -38,7 +39,7 @@ UNREADABLE: Final = (
 class ReplyTaker(ABC):
     """Holds what comes, and calls `complete` at its end. Also the meter of what it cost. `speaks` is the format."""
 
-    __slots__ = ("_collected", "_exchange", "_inflate", "_is_error", "_size", "_speaks", "_usage")
+    __slots__ = ("_collected", "_exchange", "_inflate", "_is_error", "_size", "_speaks", "_tail", "_usage")
 
     def __init__(self, exchange: Exchange, reply: ReplyHead, speaks: str) -> None:
         self._exchange = exchange
@@ -46,6 +47,7 @@ class ReplyTaker(ABC):
         self._usage: Usage | None = None
         self._collected: list[bytes] = []
         self._size = 0
+        self._tail = bytearray()  # of a stream
         self._is_error = not 200 <= reply.status < 300
         encoding = reply.get(b"content-encoding")
         self._inflate: Inflate | None = decoder(encoding) if encoding is not None else None
@@ -116,6 +118,14 @@ class ReplyTaker(ABC):
         if self._size > (MAX_ERROR_BYTES if self._is_error else MAX_WHOLE_BYTES):
             raise UpstreamFailed("a reply too large to be translated", kind="upstream_truncated")
 
+    def _pass(self, piece: bytes) -> None:
+        """A piece of a stream that is not held: 60 ns, for the case that it will not say what it cost."""
+        self._size += len(piece)
+        tail = self._tail
+        tail += piece
+        if len(tail) > TAIL_MAX_BYTES:
+            del tail[:-TAIL_BYTES]
+
     def _refusal(self) -> UpstreamFailed:
         exchange, reply = self._exchange, self._exchange.reply
         assert reply is not None
@@ -126,10 +136,12 @@ class ReplyTaker(ABC):
 
     def _write(self, reply: dict[str, Any]) -> None:
         """The client's whole reply."""
+        self._write_bytes(exact.dumps(reply), b"application/json")
+
+    def _write_bytes(self, body: bytes, kind: bytes) -> None:
         exchange = self._exchange
-        body = orjson.dumps(reply)
         exchange.first_byte = perf_counter_ns()
-        head = reply_head(exchange, b"application/json", b"content-length: %d\r\n" % len(body))
+        head = reply_head(exchange, kind, b"content-length: %d\r\n" % len(body))
         exchange.bytes_out = len(body)
         exchange.inbound.transport.write(head + body)
 
@@ -158,6 +170,11 @@ class ReplyTaker(ABC):
 
     def finish(self) -> Usage | None:
         return self._usage
+
+    def seen(self) -> Seen:
+        if self._tail:
+            return Seen(bytes(self._tail), True, self._size)
+        return Seen(b"".join(self._collected), False, self._size)
 
 
 async def take_over(exchange: Exchange, taker: ReplyTaker) -> None:

@@ -2,8 +2,8 @@
 
 Vendors sign the thoughts behind a tool call and refuse the next turn without them. A client that speaks another format
 drops them, so they are put on the shelf under the ids of the calls, and put back when the conversation returns to the
-same issuer. Without calls only the signature on a text is kept, by the text and the question before it. In memory for
-six hours at most, for one group or key, never on a disk.
+same issuer. Without calls only the signature on a text is kept, by the text and the question before it. For one
+group or key, for some hours, encrypted where it stands on a disk.
 
     reply    Thinking(signature) ToolCall(id)        → shelf[group, "call", id]
     request  Turn(assistant, [ToolCall(id)])         → Turn(assistant, [Thinking(signature), ToolCall(id, signature)])
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastproxy.formats.events import Event
-    from fastproxy.gateway.exchange import Exchange
+    from fastproxy.gateway.asker import Asker
     from fastproxy.gateway.table import Attempt
 
 
@@ -52,9 +52,9 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
 
 
-def keep(exchange: Exchange, request: ChatRequest, events: Sequence[Event]) -> None:
+def keep(asker: Asker, request: ChatRequest, events: Sequence[Event]) -> None:
     """Put away what the reply to `request` has signed; `events` are those of the reply that have to do with it."""
-    attempt = exchange.the_attempt()
+    attempt = asker.the_attempt()
     for choice in fold(events).choices:
         sealed = _sealed(choice.parts)
         if not any(isinstance(part, ToolCall) for part in choice.parts):
@@ -62,11 +62,11 @@ def keep(exchange: Exchange, request: ChatRequest, events: Sequence[Event]) -> N
         if not any(item.signature for item in sealed):
             continue
         packed = _encode(Entry(attempt.format, attempt.channel, sealed))
-        for key in _keys(exchange, choice.parts, _asked(request.turns)):
-            put_away(exchange, key, packed)
+        for key in _keys(asker, choice.parts, _asked(request.turns)):
+            put_away(asker, key, packed)
 
 
-def restore(exchange: Exchange, request: ChatRequest, attempt: Attempt) -> ChatRequest:
+def restore(asker: Asker, request: ChatRequest, attempt: Attempt) -> ChatRequest:
     """The request with the thoughts that its client could not carry, as far as this upstream has issued them."""
     if attempt.format == "openai-chat":
         return request  # it issues none
@@ -75,20 +75,20 @@ def restore(exchange: Exchange, request: ChatRequest, attempt: Attempt) -> ChatR
     for role, group in groupby(request.turns, key=lambda turn: turn.role):
         run = tuple(group)
         if role == "assistant":
-            entry = _entry_for(exchange, run, _asked(turns[-1:]), used)
+            entry = _entry_for(asker, run, _asked(turns[-1:]), used)
             run = _with(run, entry) if entry is not None and _is_issued_by(entry, attempt) else run
         turns += run
     return request if turns == list(request.turns) else replace(request, turns=tuple(turns))
 
 
-def _entry_for(exchange: Exchange, run: tuple[Turn, ...], asked: str, used: set[bytes]) -> Entry | None:
+def _entry_for(asker: Asker, run: tuple[Turn, ...], asked: str, used: set[bytes]) -> Entry | None:
     """Neighbouring turns of the assistant are one reply: Responses write each of its items as one of its own."""
     parts = [part for turn in run for part in turn.parts]
     if any(isinstance(part, Thinking) and part.signature for part in parts):
         return None  # the client carries them itself
-    keys = _keys(exchange, parts, asked)
+    keys = _keys(asker, parts, asked)
     for key in keys:
-        packed = fetch_back(exchange, key) if key not in used else None
+        packed = fetch_back(asker, key) if key not in used else None
         if packed is not None:
             used.update(keys)
             return _decode(packed)
@@ -140,13 +140,13 @@ def _sealed(parts: Sequence[Part]) -> tuple[Sealed, ...]:
     return tuple(sealed)
 
 
-def _keys(exchange: Exchange, parts: Sequence[Part], asked: str) -> list[bytes]:
+def _keys(asker: Asker, parts: Sequence[Part], asked: str) -> list[bytes]:
     """By every call's id; a turn without calls by its text and by what the user had said before it."""
     calls = [part.id for part in parts if isinstance(part, ToolCall)]
     if calls:
-        return [shelf_key(exchange, "call", call) for call in calls]
+        return [shelf_key(asker, "call", call) for call in calls]
     text = "".join(part.text for part in parts if isinstance(part, Text))
-    return [shelf_key(exchange, "text", f"{asked}\0{text}")] if text else []
+    return [shelf_key(asker, "text", f"{asked}\0{text}")] if text else []
 
 
 def _asked(turns: Sequence[Turn]) -> str:

@@ -6,7 +6,7 @@ when the client has long had its last byte.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from fastproxy.formats.inflate import decoder
 from fastproxy.formats.usage import StreamUsage, read_json, read_tail
@@ -20,6 +20,17 @@ MAX_WHOLE_BYTES: Final = 262144  # a JSON reply up to here is read exactly, a lo
 TAIL_BYTES: Final = 16384
 
 
+class Seen(NamedTuple):
+    """What a meter has kept of a reply, for the case that it did not say what it cost.
+
+    `total`: the bytes of which `text` is the end; 0 where that is what was relayed.
+    """
+
+    text: bytes
+    is_stream: bool
+    total: int = 0
+
+
 class Meter(Protocol):
     """Fed with every piece of a reply body; asked once, at the end or where it broke off.
 
@@ -29,6 +40,16 @@ class Meter(Protocol):
     def feed(self, data: bytes) -> None: ...
     def has_ended(self) -> bool: ...
     def finish(self) -> Usage | None: ...
+    def seen(self) -> Seen: ...
+
+
+class StreamMeter(StreamUsage):
+    """Usage of a reply that is a stream of events."""
+
+    __slots__ = ()
+
+    def seen(self) -> Seen:
+        return Seen(self.kept(), True)
 
 
 class JsonMeter:
@@ -59,20 +80,25 @@ class JsonMeter:
             return read_tail(self._format, body[-TAIL_BYTES:])
         return read_json(self._format, body)
 
+    def seen(self) -> Seen:
+        return Seen(b"".join(self._pieces), False)
+
 
 class InflatingMeter:
     """Decompresses on the side; stops looking, never relaying, when the data is broken or blows up."""
 
-    __slots__ = ("_inflate", "_inner")
+    __slots__ = ("_inflate", "_inner", "_size")
 
     def __init__(self, inner: Meter, encoding: bytes) -> None:
         self._inner = inner
         self._inflate = decoder(encoding)
+        self._size = 0
 
     def feed(self, data: bytes) -> None:
         if self._inflate is not None:
             plain = self._inflate.feed(data)
             if plain:
+                self._size += len(plain)
                 self._inner.feed(plain)
 
     def has_ended(self) -> bool:
@@ -80,6 +106,9 @@ class InflatingMeter:
 
     def finish(self) -> Usage | None:
         return self._inner.finish()
+
+    def seen(self) -> Seen:
+        return self._inner.seen()._replace(total=self._size)
 
 
 def watch_reply(exchange: Exchange, reply: ReplyHead) -> None:
@@ -92,7 +121,7 @@ def watch_reply(exchange: Exchange, reply: ReplyHead) -> None:
     if kind.startswith(b"application/json"):
         meter = JsonMeter(operation.format)
     elif kind.startswith(b"text/event-stream"):
-        meter = StreamUsage(operation.format)
+        meter = StreamMeter(operation.format)
     else:
         return
     encoding = reply.get(b"content-encoding")

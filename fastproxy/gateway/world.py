@@ -46,7 +46,6 @@ class World:
         deadlines: Deadlines,
         spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]],
         shelf: Shelf | None = None,
-        slot: int = 0,
     ) -> None:
         self.deadlines = deadlines
         self.spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]] = spawn
@@ -54,14 +53,13 @@ class World:
             0
         ] * rows.ROWS  # copied to the arena at every tick; adding to a list costs a third of a shared cell
         self.pool_counts = PoolCounts()
-        self.shelf = shelf or Shelf(1)  # shared by all workers; `slot` is our region of it
-        self.slot = slot
+        self.shelf = shelf or Shelf.in_memory()  # shared by all workers
         self.reservoir = Reservoir()
         self.basin = Basin()
         self.pools: dict[Origin, Pool] = {}
         self._pinned: set[Origin] = set()
         self.log: Callable[[Record], None] | None = None
-        self.lay: Callable[[Exchange], None] = _lay_nothing  # see lane.py; set by the door, which stands above it
+        self.lay: Callable[[Exchange], None] = _lay_nothing  # see lay.py; set by the door, which stands above it
         self.buffered_bytes = 0  # request bodies held by all exchanges
         self.max_buffered_bytes = 0
         self.date_line = b""

@@ -36,6 +36,7 @@ WORLD: Final = (
     Provider("voyage", base_url="https://api.voyageai.com/v1", formats=("openai",), env=("VOYAGE_API_KEY",)),
     # on one's own machine, where no key is asked for
     Provider("lm-studio", base_url="http://localhost:1234/v1", formats=CHAT),
+    # with `format: ollama` a channel speaks its own API, which begins above /v1
     Provider("ollama", base_url="http://localhost:11434/v1", formats=CHAT),
     Provider("vllm", base_url="http://localhost:8000/v1", formats=OPENAI),
 )

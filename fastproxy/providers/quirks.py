@@ -20,12 +20,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fastproxy.formats.chat import Target
 from fastproxy.providers.catalogue import find
-from fastproxy.providers.models import facts, operators
+from fastproxy.providers.models import facts, known, operators
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,6 +157,26 @@ _MODEL_RULES: Final = tuple(
 )
 
 
+# Whose /completions knows the models that were made for it and answers 404 for a chat model ("This is a chat model and
+# not supported in the v1/completions endpoint"). Elsewhere the server that runs the model serves both; 2026-11.
+_COMPLETES_FEW: Final = frozenset(("openai", "azure-openai"))
+
+
+def completes(vendor: str, model: str, overrides: Mapping[str, Mapping[str, Any]] = {}) -> bool:
+    """Whether the vendor's /completions may take the model; a chat model that is known as one is asked by chat."""
+    provider = find(vendor)
+    name = provider.name if provider is not None else vendor.lower()
+    entry = known(str(operators(model, overrides).get("like", model)), name) if name in _COMPLETES_FEW else None
+    return entry is None or entry.kind != "chat"
+
+
+def is_choosy(vendor: str) -> bool:
+    """Whether `completes` depends on the model."""
+    provider = find(vendor)
+    return provider is not None and provider.name in _COMPLETES_FEW
+
+
+@lru_cache(256)
 def quirks(vendor: str) -> Quirks:
     """Those of the vendor with this name or alias."""
     provider = find(vendor)

@@ -5,6 +5,7 @@
                ── snapshot, reload                                     what goes on the board, and how to get a new one
                ── state_dir, drain_timeout, heartbeat_timeout, pin
                ── argv, environ                                        how to start a successor (USR2)
+               ── shelf                                                where to keep what clients come back for
 
 StartError is the root of what can go wrong before the first process is forked; its exit code is part of the contract.
 """
@@ -71,6 +72,15 @@ class Role:
     leaves_first: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ShelfPlan:
+    """`store`: file, memory or off; `region_bytes` for each worker; `key`: 32 bytes that encrypt the file."""
+
+    store: str = "memory"
+    region_bytes: int = 8 << 20
+    key: bytes = field(default=b"", repr=False)
+
+
 def _keep_silent(bound: Mapping[str, tuple[str, ...]]) -> None:
     """Nobody asked to be told where we listen."""
 
@@ -94,6 +104,7 @@ class MasterPlan:
     heartbeat_timeout: float = 10.0
     upgrade_timeout: float = 30.0
     pin: bool = False
+    shelf: ShelfPlan = ShelfPlan()
     announce: Callable[[Mapping[str, tuple[str, ...]]], None] = field(default=_keep_silent)
 
     @property

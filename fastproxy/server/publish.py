@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from fastproxy.errors import ConfigError
 from fastproxy.providers.catalogue import Provider, find
 from fastproxy.providers.quirks import target
+from fastproxy.shared.master_key import MasterKey
 from fastproxy.snapshot import ChannelSpec, KeySpec, RouteSpec, Snapshot, digest
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from fastproxy.config import Channel, Key, Listen, Model, Route, Settings
 
-_SECRET: Final = secrets.token_bytes(32)  # one per master: hashes are compared, never kept
+# for whoever only checks the settings
+_ONLY_HERE: Final = MasterKey(secrets.token_bytes(32))
 _PSEUDONYM: Final = f"fastproxy-{secrets.token_hex(6)}"
 _AUTH: Final = {"anthropic": "x-api-key", "gemini": "x-goog-api-key"}
 
@@ -30,24 +32,31 @@ DEMO_PROVIDERS: Final = {"openai": "/v1", "anthropic": "/v1", "google-ai-studio"
 DEMO_KEY: Final = "demo-key-of-the-built-in-mock"
 
 
-def make_snapshot(settings: Settings, mock: str = "") -> Snapshot:
+def make_snapshot(settings: Settings, mock: str = "", master_key: MasterKey = _ONLY_HERE) -> Snapshot:
     """All that workers need. `mock` is the Unix socket of the built-in mock provider, when there is one.
+
+    The secret is the same after a restart: what the shelf has kept is found by names that are hashed with it.
 
     Raises: ConfigError for a channel that its provider's entry in the catalogue does not suffice for.
     """
+    secret = master_key.derive("hashes of client keys, names on the shelf")
     channels = [_channel(channel) for channel in settings.channels if not _is_address_only(channel)]
     demo = _demo_channels(mock, {_provider_name(channel.provider) for channel in settings.channels}) if mock else []
+    limits = asdict(settings.limits)
     return Snapshot(
-        secret=_SECRET,
+        secret=secret,
         pseudonym=_PSEUDONYM,
-        limits=asdict(settings.limits),
+        client_gone=limits.pop("client_gone"),
+        limits=limits,
         channels=(*channels, *demo),
-        keys=tuple(_key(key) for key in settings.keys),
+        keys=tuple(_key(key, secret) for key in settings.keys),
         routes=tuple(_route(route) for route in settings.routes),
         provider_bases={**_bases(settings.channels), **{spec.provider: spec.base_url for spec in demo}},
         facts=_facts(settings.models),
         passthrough=settings.passthrough,
+        remember_s=0.0 if settings.remember.store == "off" else settings.remember.time,
         fetch_urls=settings.fetch_urls,
+        tokenizer=settings.tokenizer,
         open_to_all=not settings.keys and (_is_private(settings.listen) or not channels),
         tls=tuple((listen.tls.cert, listen.tls.key) if listen.tls is not None else None for listen in settings.listen),
         access_log=settings.access_log,
@@ -75,6 +84,8 @@ def _is_address_only(channel: Channel) -> bool:
 def _channel(channel: Channel) -> ChannelSpec:
     provider = find(channel.provider)
     base_url = channel.base_url or (provider.base_url if provider is not None else "")
+    if channel.format == "ollama":
+        base_url = base_url.removesuffix("/v1")  # where the OpenAI-compatible door is; the paths of its own begin above
     formats = _formats(channel, provider)
     if not base_url:
         raise ConfigError(
@@ -101,6 +112,8 @@ def _channel(channel: Channel) -> ChannelSpec:
         verify=channel.verify,
         ca_file=channel.ca_file,
         api_version=channel.api_version or "",
+        defaults=channel.defaults,
+        builtin_tools=channel.builtin_tools,
     )
 
 
@@ -135,9 +148,9 @@ def _bases(channels: Iterable[Channel]) -> Mapping[str, str]:
     return bases
 
 
-def _key(key: Key) -> KeySpec:
+def _key(key: Key, secret: bytes) -> KeySpec:
     expires = datetime.fromisoformat(key.expires).timestamp() if key.expires else 0.0
-    return KeySpec(key.name, digest(_SECRET, key.key.encode()), key.group, key.models, key.subnets, expires, key.lossy)
+    return KeySpec(key.name, digest(secret, key.key.encode()), key.group, key.models, key.subnets, expires, key.lossy)
 
 
 def _route(route: Route) -> RouteSpec:

@@ -22,6 +22,7 @@ from fastproxy.server.inherited import inherit
 from fastproxy.server.master import Master, Tools
 from fastproxy.server.notify import Notifier
 from fastproxy.server.pidfile import PidFile, StateDirTrouble
+from fastproxy.server.shelves import open_shelf
 from fastproxy.server.signals import SignalQueue
 from fastproxy.server.sockets import open_listeners
 from fastproxy.server.spawn import Nursery
@@ -29,7 +30,6 @@ from fastproxy.server.upgrade import Predecessor
 from fastproxy.shared import rows
 from fastproxy.shared.arena import Arena
 from fastproxy.shared.board import Board
-from fastproxy.shared.shelf import Shelf
 
 if TYPE_CHECKING:
     from fastproxy.server.plan import ExitCode, MasterPlan
@@ -66,7 +66,7 @@ def _serve(plan: MasterPlan, listeners: Listeners, arena: Arena, handover: Hando
     signals = SignalQueue()
     board = Board(arena.column(rows.MASTER_COLUMN))
     board.publish(plan.snapshot)
-    shelf = Shelf(len(listeners.slots))
+    shelf = open_shelf(plan, is_only_master=handover.predecessor is None)
     children = Children(arena, _places(plan, len(listeners.slots), arena))
     crew = Crew(plan, Nursery(children, listeners, board, shelf, signals, plan.pin), time.monotonic())
     master = Master(Tools(plan, crew, listeners, board, signals, handover.notifier, handover))

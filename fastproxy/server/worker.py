@@ -67,7 +67,7 @@ class Worker:
         self.generation, packed = seat.board.read()
         snapshot = unpack(packed)
         self.deadlines = Deadlines()
-        self.world = World(snapshot, self.deadlines, self.spawn, seat.shelf, seat.slot)
+        self.world = World(snapshot, self.deadlines, self.spawn, seat.shelf)
         self.front = Front(Door(self.world), self.deadlines, self.world.limits)
         self.doorways = Doorways(loop, seat, self.front)
         self.log: AccessLog | None = None

@@ -78,9 +78,10 @@ LATENCY_BOUNDS: Final = tuple(100 * 2**i for i in range(20))  # 0.1 ms .. 52 s
 DURATION: Final = _block(len(ENTRIES) * (len(LATENCY_BOUNDS) + 1))
 DURATION_SUM: Final = _block(len(ENTRIES))  # microseconds
 
-FORMATS: Final = ("openai-chat", "openai-responses", "anthropic", "gemini", "openai")
+FORMATS: Final = ("openai-chat", "openai-responses", "anthropic", "gemini", "openai", "ollama")
 TOKEN_KINDS: Final = ("input", "cache_read", "cache_write", "output", "reasoning")
 TOKENS: Final = _block(len(FORMATS) * len(TOKEN_KINDS))  # + format * len(TOKEN_KINDS) + kind
-USAGE_UNREAD: Final = _block()  # replies of a known format whose usage was not found
+USAGE_ESTIMATED: Final = _block()  # replies whose usage, or a part of it, was not reported and is estimated
+USAGE_UNREAD: Final = _block()  # replies of a known format whose usage was neither found nor can be estimated
 
 ROWS: Final = (_next + 7) & ~7  # whole cache lines, so that two columns never share one

@@ -275,6 +275,11 @@ class Outbound(asyncio.Protocol):
         self._relay = write
         self._tap = tap
 
+    def redirect(self, write: Callable[[bytes], None]) -> None:
+        """Hand whole chunks to another `write`, if they are handed to one."""
+        if self._relay is not None:
+            self._relay = write
+
     def _relay_event(self, data: bytes) -> bool:
         """The usual read of a stream: exactly one chunk. It goes on as it is, without passing through the waiter."""
         chunks, relay = self._chunks, self._relay

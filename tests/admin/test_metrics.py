@@ -73,6 +73,7 @@ def scraped() -> Samples:
         ("fastproxy_upstream_failures_total", {}, counted(rows.UPSTREAM_FAILURES)),
         ("fastproxy_retries_total", {}, counted(rows.RETRIES)),
         ("fastproxy_access_log_dropped_total", {}, counted(rows.LOG_DROPPED)),
+        ("fastproxy_usage_estimated_total", {}, counted(rows.USAGE_ESTIMATED)),
         ("fastproxy_usage_unread_total", {}, counted(rows.USAGE_UNREAD)),
         ("fastproxy_bytes_total", {"direction": "in"}, counted(rows.BYTES_IN)),
         ("fastproxy_bytes_total", {"direction": "out"}, counted(rows.BYTES_OUT)),

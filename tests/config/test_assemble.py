@@ -13,6 +13,7 @@ from fastproxy.config import (
     Key,
     Limits,
     Listen,
+    Remember,
     Route,
     Settings,
     Tls,
@@ -43,6 +44,7 @@ SOURCES: list[Source] = [
     ("access_log_file", "a", "b", "c", ("a", "b", "c")),
     ("demo", True, "off", "yes", (True, False, True)),
     ("fetch_urls", "no", "yes", "off", (False, True, False)),
+    ("tokenizer", "off", "lazy", "preload", ("off", "lazy", "preload")),
     ("pin", True, "0", "on", (True, False, True)),
 ]
 SOURCE_IDS = [source[0] for source in SOURCES]
@@ -72,7 +74,22 @@ def test_flags_before_environment_before_file(tmp_path: Path, source: Source) ->
 
 def test_every_flag_has_a_test_of_its_precedence() -> None:
     lists = {"provider", "key", "upstream"}
-    assert set(FLAGS) == set(SOURCE_IDS) | lists | {"config", "tls_cert", "tls_key"}
+    assert set(FLAGS) == set(SOURCE_IDS) | lists | {"config", "tls_cert", "tls_key", "remember"}
+
+
+def test_a_flag_says_where_to_remember_and_the_file_how_much(tmp_path: Path) -> None:
+    path = write(tmp_path, "remember: {store: file, time: 1h, size: 1MiB}")
+    for flags, environ, store, origin in (
+        ({"remember": "off"}, {"FASTPROXY_REMEMBER": "memory"}, "off", "flag --remember"),
+        ({}, {"FASTPROXY_REMEMBER": "memory"}, "memory", "env FASTPROXY_REMEMBER"),
+        ({}, {}, "file", f"file {path}:1:19"),
+    ):
+        settings = load({"config": path, **flags}, environ)
+        assert settings.remember == Remember(store, 3600.0, 1 << 20)
+        assert settings.origins["remember.store"] == origin
+    assert load({"remember": "memory"}, {}).remember == Remember("memory")
+    with pytest.raises(ConfigError, match="--remember: unknown value 'disk'; expected one of file, memory, off"):
+        load({"remember": "disk"}, {})
 
 
 def test_defaults() -> None:
@@ -80,8 +97,9 @@ def test_defaults() -> None:
     assert settings == Settings(
         listen=(Listen("127.0.0.1", 8080),), admin=Listen("127.0.0.1", 9090), workers=settings.workers,
         state_dir="./.fastproxy", database="sqlite:///./.fastproxy/fastproxy.db", redis=None, passthrough="client-keys",
-        access_log="off", access_log_file="-", limits=Limits(), channels=(), models=(), groups=(), keys=(), routes=(),
-        plugins={}, mcp={}, demo=False, fetch_urls=True, pin=False, origins={},
+        access_log="off", access_log_file="-", remember=Remember(), limits=Limits(), channels=(),
+        models=(), groups=(), keys=(), routes=(), plugins={}, mcp={}, demo=False, fetch_urls=True, tokenizer="lazy",
+        pin=False, master_key=None, origins={},
     )  # fmt: skip
     assert 1 <= settings.workers <= 64
 

@@ -37,7 +37,7 @@ def test_the_flags_of_the_contract_exist() -> None:
     switches = {"demo", "pin"}
     others = {
         "config", "admin", "workers", "state_dir", "database", "redis", "access_log", "access_log_file",
-        "passthrough", "fetch_urls", "tls_cert", "tls_key",
+        "passthrough", "fetch_urls", "tokenizer", "tls_cert", "tls_key", "remember",
     }  # fmt: skip
     assert set(FLAGS) == repeated | switches | others
     assert {name for name, flag in FLAGS.items() if flag.repeated} == repeated

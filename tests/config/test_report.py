@@ -57,7 +57,12 @@ def test_describe(tmp_path: Path) -> None:
         "access_log_file": ("-", "default"),
         "demo": ("false", "default"),
         "fetch_urls": ("true", "default"),
+        "tokenizer": ("lazy", "default"),
         "pin": ("true", "env FASTPROXY_PIN"),
+        "master_key": ("./.fastproxy/master.key", "default"),
+        "remember.store": ("file", "default"),
+        "remember.time": ("6h", "default"),
+        "remember.size": ("8MiB", "default"),
         "limits.max_body": ("1MiB", "4:20"),
         "limits.max_head": ("64KiB", "default"),
         "limits.connect_timeout": ("1500ms", "4:43"),
@@ -89,8 +94,16 @@ def test_describe(tmp_path: Path) -> None:
     assert {name for name in rows if not name.startswith("limits.")} == {
         name for name in expected if not name.startswith("limits.")
     }
-    assert sum(name.startswith("limits.") for name in rows) == 23
+    assert sum(name.startswith("limits.") for name in rows) == 24
     assert "canary-" not in str(rows)
+
+
+def test_the_master_key_is_named_and_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text("remember: off")
+    rows = describe(load({"config": str(tmp_path / "f.yaml")}, {"FASTPROXY_MASTER_KEY": "canary-" * 9}))
+    assert ("master_key", "given", "env FASTPROXY_MASTER_KEY") in rows
+    assert ("remember.store", "off", f"file {tmp_path}/f.yaml:1:11") in rows
+    assert "canary" not in repr(rows)
 
 
 def test_certificates_are_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

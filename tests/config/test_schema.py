@@ -19,6 +19,7 @@ from fastproxy.config.types import (
     Listen,
     Model,
     Price,
+    Remember,
     Route,
     Settings,
 )
@@ -39,7 +40,9 @@ access_log: json
 access_log_file: /var/log/fastproxy.log
 demo: true
 fetch_urls: no
+tokenizer: preload
 pin: yes
+remember: {store: memory, time: 90m, size: 16MiB}
 limits:
   max_body: 1MiB
   max_head: 32KiB
@@ -64,11 +67,13 @@ limits:
   max_connections: 15
   heartbeat_timeout: 16s
   dns_ttl: 17s
+  client_gone: drain
 channels:
   - {name: openai-main, provider: openai, keys: ["${OPENAI_API_KEY}", second-key], base_url: https://api.openai.com/v1,
      models: [gpt-5, gpt-5-mini], rename: {gpt-5: gpt-5-2026-08-07}, weight: 2, priority: 10, format: openai-chat,
      sets: [default, extra], verify: false, ca_file: "${CA_FILE}",
-     rpm: 100, tpm: 200000, concurrency: 5, budget: {amount: 9.5, period: daily}, api_version: 2024-10-21}
+     rpm: 100, tpm: 200000, concurrency: 5, budget: {amount: 9.5, period: daily}, api_version: 2024-10-21,
+     defaults: {safetySettings: [{category: x, threshold: y}]}, builtin_tools: map}
   - provider: anthropic
 models:
   - {name: gpt-5, strategy: weighted, rpm: 6000, tpm: 1, concurrency: 2, budget: {amount: 1},
@@ -116,12 +121,13 @@ def test_the_plain_settings_of_the_schema(everything: Settings) -> None:
     assert everything.admin == Listen("127.0.0.1", 9191)
     plain = (
         "workers", "state_dir", "database", "redis", "passthrough", "access_log", "access_log_file", "demo",
-        "fetch_urls", "pin",
+        "fetch_urls", "tokenizer", "pin",
     )  # fmt: skip
     assert [getattr(everything, name) for name in plain] == [
         3, "/var/lib/fastproxy", "postgresql://user:pw@db/fastproxy", "redis://127.0.0.1:6379/0", "require-key",
-        "json", "/var/log/fastproxy.log", True, False, True,
+        "json", "/var/log/fastproxy.log", True, False, "preload", True,
     ]  # fmt: skip
+    assert everything.remember == Remember("memory", 5400.0, 16 << 20)
     assert everything.plugins == {"cache": {"ttl": 60, "names": ["a", "b"]}}
     assert everything.mcp == {"servers": [{"name": "files", "command": ["run", "client-key-1"]}]}
 
@@ -151,6 +157,7 @@ def test_the_limits_of_the_schema(everything: Settings) -> None:
         15,
         16,
         17,
+        "drain",
     )
     defaults = Limits()
     assert all(getattr(everything.limits, item.name) != getattr(defaults, item.name) for item in fields(Limits))
@@ -163,6 +170,7 @@ def test_the_sections_of_the_schema(everything: Settings, tmp_path: Path) -> Non
             "openai-main", "openai", ("sk-from-env", "second-key"), "https://api.openai.com/v1",
             ("gpt-5", "gpt-5-mini"), {"gpt-5": "gpt-5-2026-08-07"}, 2, 10, "openai-chat", ("default", "extra"),
             False, authority, 100, 200_000, 5, Budget(9.5, "daily"), "2024-10-21",
+            {"safetySettings": [{"category": "x", "threshold": "y"}]}, "map",
         ),
         Channel("anthropic", "anthropic"),
     )  # fmt: skip
@@ -206,7 +214,7 @@ def test_every_field_of_every_contract_is_in_the_file_above(everything: Settings
         given = {path.rsplit(".", 1)[1] for path in everything.origins if path.startswith(place_of(entry))}
         given |= {"host", "path", "methods"} if isinstance(entry, Route) else set()
         assert {item.name for item in fields(entry)} - given == set()
-    top = {item.name for item in fields(Settings)} - {"origins"}
+    top = {item.name for item in fields(Settings)} - {"origins", "master_key"}  # the latter in no file
     assert set(TOP) == top | {"tls"}
     assert {name.partition(".")[0].partition("[")[0] for name in everything.origins} == top
 
@@ -224,6 +232,10 @@ def place_of(entry: Channel | Model | Group | Key | Route) -> str:
         ("listen: :80", "listen", (Listen("0.0.0.0", 80),)),
         ("listen: {address: 'localhost:80'}", "listen", (Listen("localhost", 80),)),
         ("admin: off", "admin", None),
+        ("", "remember", Remember("file", 21600.0, 8 << 20)),
+        ("remember: off", "remember", Remember("off")),
+        ("remember: memory", "remember", Remember("memory")),
+        ("remember: {time: 12h}", "remember", Remember("file", 43200.0)),
         ("admin: false", "admin", None),
         ("workers: '2'", "workers", 2),
         ("passthrough: off", "passthrough", "off"),
@@ -298,6 +310,12 @@ BAD = [
     ("state_dir: ''", 1, 12, "state_dir: expected text, seen nothing"),
     ("database: mysql://h/d", 1, 11, "database: this is not the URL of such a store; expected sqlite:///FILE or"),
     ("redis: localhost", 1, 8, "redis: this is not the URL of such a store; expected redis://HOST:PORT/NUMBER"),
+    ("remember: disk", 1, 11, "remember: unknown value 'disk'; expected one of file, memory, off"),
+    ("remember: {store: on}", 1, 19, "remember.store: unknown value 'on'; expected one of file, memory, off"),
+    ("remember: {stor: file}", 1, 12, "unknown key 'remember.stor'; did you mean 'store'?"),
+    ("remember: [file]", 1, 11, "remember: expected a mapping, seen a list"),
+    ("remember: {time: 59s}", 1, 18, "remember.time: 59s is out of range; expected 1m to 30d"),
+    ("remember: {size: 1KiB}", 1, 18, "remember.size: 1KiB is out of range; expected 64KiB to 1GiB"),
     ("limits: {max_body: lots}", 1, 20, "limits.max_body: 'lots' is not a size; expected one like 64KiB or 32MiB"),
     ("limits:\n  idle_timeout: 10x", 2, 17, "limits.idle_timeout: '10x' is not a duration; expected one like 10s"),
     ("limits: {idle_timeout: 0s}", 1, 24, "limits.idle_timeout: 0s is out of range; expected 1ms to 7d"),

@@ -56,6 +56,11 @@ class Golden:
     def stream_events(self) -> list[Event]:
         return events_of(self.format, [self.path.read_bytes()])
 
+    def whole(self) -> Golden:
+        return Golden(
+            self.format, self.path.with_name(self.path.name.replace("stream_", "reply_")).with_suffix(".json")
+        )
+
     def streamed(self) -> Golden:
         return Golden(self.format, self.path.with_name(self.path.name.replace("reply_", "stream_")).with_suffix(".sse"))
 

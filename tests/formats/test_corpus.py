@@ -230,6 +230,18 @@ def test_both_writers_say_the_same(golden: Golden, target: str) -> None:
 
 
 @every_format
+@every_stream
+def test_i1_a_client_reads_the_same_whether_the_vendor_streamed_or_not(golden: Golden, target: str) -> None:
+    """Vendors stream some things in another order than a whole reply has them, such as citations before their text."""
+    events = golden.stream_events()
+    whole = golden.whole()
+    streamed = fold(events_of(target, [written_stream(events, target)]))
+    told = fold(CHAT[target].read_reply(written_reply(whole.reply_events(), target)))
+    assert said(streamed)["choices"] == said(told)["choices"]
+    assert streamed.usage == told.usage
+
+
+@every_format
 @every_reply
 def test_texts_and_calls_arrive(golden: Golden, target: str) -> None:
     """All that was said is there in its order; a format without images or refusals may have said more in words."""

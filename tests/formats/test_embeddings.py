@@ -65,6 +65,7 @@ class TestOpenAIToGemini:
             ({"input": [1, 2]}, "field 'input' is an array of token ids"),
             ({"input": [[1, 2], [3]]}, "field 'input[0]' is an array of token ids"),
             ({"input": ["a", 5.5]}, "field 'input[1]' is 5.5: expected a string"),
+            ({"input": ["a"] * 101}, "field 'input' has 101 texts: the channel's vendor embeds at most 100"),
             ({"input": []}, "field 'input' is empty"),
             ({"input": None}, "field 'input' is missing"),
             ({"input": {}}, "field 'input' is an object"),
@@ -233,6 +234,27 @@ def test_voyage_has_another_word_for_the_size() -> None:
     assert asks("batchEmbedContents", body, "openai", "voyage").body["output_dimension"] == 64
 
 
+def test_a_full_batch_of_geminis_is_asked_and_one_more_is_refused_by_its_clients_name() -> None:
+    assert len(cohere_asks(texts=["a"] * 100).body["requests"]) == 100
+    for fields in ({"texts": ["a"] * 101}, {"inputs": [{"content": [{"type": "text", "text": "a"}]}] * 101}):
+        with pytest.raises(FormatError, match=f"field '{next(iter(fields))}' has 101 texts"):
+            cohere_asks(**fields)
+
+
+def test_ollama_embeds_by_its_own_api() -> None:
+    question = asks("embeddings", {"model": "client-model", "input": ["one", "two"], "dimensions": 2}, "ollama")
+    assert (question.path, question.body) == (
+        "/api/embed",
+        {"model": "up-model", "input": ["one", "two"], "dimensions": 2},
+    )
+    answer = question.read({"model": "up-model", "embeddings": [ONE, TWO], "prompt_eval_count": 4})
+    assert [item["embedding"] for item in answer.body["data"]] == [ONE, TWO]
+    assert answer.usage == Usage(input=4)
+    for wrong in ({"embeddings": [ONE]}, {"embedding": ONE}):
+        with pytest.raises(FormatError):
+            question.read(wrong)
+
+
 @pytest.mark.parametrize("values", [ONE, [0.1, 1 / 3, 3.4028234663852886e38, 1e-45]])
 def test_there_and_back_the_numbers_are_the_same(values: list[float]) -> None:
     """A vector that an OpenAI upstream gives in base64 reaches a Gemini client, perhaps another gateway."""
@@ -245,6 +267,8 @@ def test_there_and_back_the_numbers_are_the_same(values: list[float]) -> None:
     ("operation", "vendor", "wire_format", "has_way"),
     [
         ("embeddings", "google-ai-studio", "gemini", True),
+        ("embeddings", "ollama", "ollama", True),
+        ("rerank", "ollama", "ollama", False),
         ("embeddings", "openai", "openai-chat", False),
         ("embedContent", "openai", "openai", True),
         ("embedContent", "anthropic", "anthropic", False),

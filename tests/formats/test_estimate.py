@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastproxy.formats.chat import ChatRequest, Document, Image, Part, Source, Text, Tool, ToolCall, ToolResult, Turn
-from fastproxy.formats.estimate import IMAGE, estimate, estimate_text
+from fastproxy.formats.estimate import estimate
+from fastproxy.formats.letters import estimate_text
+from fastproxy.formats.pictures import USUAL
 
 # Counted with OpenAI's o200k_base.
 PROSE = "The quick brown fox jumps over the lazy dog. It was a bright cold day in April, and the clocks were striking."
@@ -48,7 +50,7 @@ def test_whatever_is_added_counts(more: ChatRequest) -> None:
 
 
 def test_a_picture_is_not_counted_by_its_bytes() -> None:
-    assert estimate(request(Image(Source("image/png", "A" * 4_000_000)))) < 2 * IMAGE
+    assert estimate(request(Image(Source("image/png", "A" * 4_000_000)))) < 2 * USUAL
 
 
 @given(st.text(), st.text())

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from fastproxy.errors import FormatError, UpstreamFailed
-from fastproxy.formats.images import openai_to_gemini
+from fastproxy.formats.form_fields import Upload
+from fastproxy.formats.images import edit_to_gemini, openai_to_gemini
 from fastproxy.formats.question import Question, Wish
 from fastproxy.formats.usage_fields import Usage
 
@@ -104,3 +105,48 @@ def test_a_model_that_makes_none_is_a_400_with_its_reason(reply: dict[str, Any],
     with pytest.raises(UpstreamFailed, match=why) as refused:
         asks().read(reply)
     assert refused.value.status == 400
+
+
+def image(name: str = "a.png", kind: str = "image/png", data: bytes = b"\x89PNG") -> Upload:
+    return Upload(name, kind, memoryview(data))
+
+
+def edits(**fields: Any) -> Question:
+    body = {"model": "client-model", "prompt": "a hat", **fields}
+    return edit_to_gemini(Wish(body, "client-model", "up-model", "id", 17))
+
+
+@pytest.mark.parametrize("images", [image(), [image()], [image(), image("b.webp", "application/octet-stream")]])
+def test_images_to_edit_follow_the_text_in_their_order(images: Any) -> None:
+    question = edits(image=images, n="1", stream="false", size="1536x1024")
+    text, *blobs = question.body["contents"][0]["parts"]
+    assert text == {"text": "a hat"}
+    kinds = [blob["inlineData"]["mimeType"] for blob in blobs]
+    assert kinds == ["image/png", "image/webp"][: len(kinds)]
+    assert blobs[0]["inlineData"]["data"] == "iVBORw=="
+    assert question.body["generationConfig"]["imageConfig"] == {"aspectRatio": "3:2"}
+
+
+def test_an_edited_image_comes_back_with_its_counts_told_apart() -> None:
+    details = [{"modality": "TEXT", "tokenCount": 4}, {"modality": "IMAGE", "tokenCount": 258}]
+    counts = {"promptTokenCount": 262, "candidatesTokenCount": 1290, "promptTokensDetails": details}
+    answer = edits(image=image()).read(MADE | {"usageMetadata": counts})
+    assert answer.body["data"] == [{"b64_json": "iVBORw0KGgo="}]
+    assert answer.body["usage"]["input_tokens_details"] == {"image_tokens": 258, "text_tokens": 4}
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "field 'image' is missing: expected a file"),
+        ({"image": "a"}, "field 'image' is 'a': expected a file"),
+        ({"image": image(), "mask": image()}, "field 'mask' is given"),
+        ({"image": image(), "prompt": None}, "field 'prompt' is missing"),
+        ({"image": image(), "n": "3"}, "field 'n' is 3"),
+        ({"image": image(), "stream": "true"}, "field 'stream' is true"),
+    ],
+)
+def test_a_bad_field_of_an_edit_is_named(fields: dict[str, Any], text: str) -> None:
+    with pytest.raises(FormatError) as refused:
+        edits(**fields)
+    assert refused.value.message.startswith(text)

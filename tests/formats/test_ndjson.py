@@ -10,12 +10,12 @@ from fastproxy.errors import FormatError
 from fastproxy.formats.ndjson import Lines
 
 STREAM = b'{"a":"\xc3\xa9"}\n\n{"b":2}\r\n  \n{"c":"\\n"}\n{"d":4}'
-WHOLE = [b'{"a":"\xc3\xa9"}', b'{"b":2}', b'{"c":"\\n"}', b'{"d":4}']
+WHOLE = [("", b'{"a":"\xc3\xa9"}'), ("", b'{"b":2}'), ("", b'{"c":"\\n"}'), ("", b'{"d":4}')]
 
 
 @given(st.lists(st.integers(1, 12), max_size=40))
 def test_any_split_gives_the_same_lines(cuts: list[int]) -> None:
-    lines, found, at = Lines(), list[bytes](), 0
+    lines, found, at = Lines(), list[tuple[str, bytes]](), 0
     for size in cuts:
         found += lines.feed(STREAM[at : at + size])
         at += size
@@ -29,7 +29,7 @@ def test_byte_by_byte() -> None:
 
 def test_the_end_of_a_whole_stream_adds_nothing() -> None:
     lines = Lines()
-    assert lines.feed(b"1\n2\n") == [b"1", b"2"]
+    assert lines.feed(b"1\n2\n") == [("", b"1"), ("", b"2")]
     assert lines.end() == []
 
 
@@ -47,4 +47,4 @@ def test_a_line_that_is_too_long_ends_it(pieces: list[bytes]) -> None:
 
 
 def test_a_line_of_just_the_length_passes() -> None:
-    assert Lines(max_line=8).feed(b"12345678\n") == [b"12345678"]
+    assert Lines(max_line=8).feed(b"12345678\n") == [("", b"12345678")]

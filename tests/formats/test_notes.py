@@ -43,3 +43,25 @@ def test_the_same_thing_is_noted_once_and_a_flood_is_bounded() -> None:
         notes.drop(f"extra.{number}")
     assert len(list(notes)) == MAX_NOTES
     assert not Notes()
+
+
+def test_of_one_thing_all_changes_are_told_and_that_it_is_gone_above_all() -> None:
+    notes = Notes()
+    notes.change(SECOND, "without its cache breakpoint")
+    notes.change(SECOND, "without its citations")
+    notes.change(SECOND, "without its citations")
+    notes.clamp("reasoning", "effort low is sent")
+    notes.drop("reasoning", "the model does not think")
+    notes.change("reasoning", "nobody asks any more")
+    assert notes.report(REQUEST, {}) == (
+        "messages[0].content[1] changed: without its cache breakpoint, without its citations",
+        "reasoning dropped: the model does not think",
+    )
+
+
+def test_what_somebody_else_sees_to_is_forgotten() -> None:
+    notes = Notes()
+    notes.drop("stop", "no stop sequences")
+    notes.drop(SECOND)
+    notes.forget("stop")
+    assert notes.report(REQUEST, {}) == ("messages[0].content[1] dropped",)

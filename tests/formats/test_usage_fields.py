@@ -23,6 +23,7 @@ def read(kind: type[Counts], text: str) -> Usage | None:
     ("kind", "text", "usage"),
     [
         (OpenAIUsage, '{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}', Usage(10, 0, 0, 5, 0)),
+        (OpenAIUsage, '{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}', None),
         (OpenAIUsage, '{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4,'
          '"cache_write_tokens":3},"completion_tokens_details":{"reasoning_tokens":2}}', Usage(3, 4, 3, 5, 2)),
         (OpenAIUsage, '{"input_tokens":10,"output_tokens":5,"input_tokens_details":{"cached_tokens":4},'
@@ -48,6 +49,15 @@ def read(kind: type[Counts], text: str) -> Usage | None:
          Usage(10, 4, 3, 5, 2)),
         (AnthropicUsage, '{"input_tokens":1,"cache_read_input_tokens":null,"output_tokens":2}', Usage(1, 0, 0, 2)),
         (AnthropicUsage, '{"cache_read_input_tokens":3}', None),
+        (AnthropicUsage, '{"input_tokens":1,"output_tokens":2,"cache_creation_input_tokens":9,"cache_creation":'
+         '{"ephemeral_5m_input_tokens":4,"ephemeral_1h_input_tokens":5}}', Usage(1, 0, 9, 2, 0, 5)),
+        (AnthropicUsage, '{"input_tokens":1,"output_tokens":2,"cache_creation":'
+         '{"ephemeral_5m_input_tokens":4,"ephemeral_1h_input_tokens":5}}', Usage(1, 0, 9, 2, 0, 5)),
+        (AnthropicUsage, '{"input_tokens":1,"output_tokens":2,"cache_creation_input_tokens":3,"cache_creation":'
+         '{"ephemeral_1h_input_tokens":5}}', Usage(1, 0, 3, 2, 0, 3)),
+        (OpenAIUsage, '{"input_tokens":10,"output_tokens":5,"input_tokens_details":{"cached_tokens":1,'
+         '"cache_write_tokens":6,"cache_write_tokens_details":{"ttl_12h_tokens":2,"ttl_30m_tokens":4}}}',
+         Usage(3, 1, 6, 5, 0, 2)),
         (GeminiUsage, '{"promptTokenCount":10,"candidatesTokenCount":5,"totalTokenCount":15}', Usage(10, 0, 0, 5)),
         (GeminiUsage, '{"promptTokenCount":10,"cachedContentTokenCount":4,"toolUsePromptTokenCount":2,'
          '"candidatesTokenCount":5,"thoughtsTokenCount":3}', Usage(8, 4, 0, 8, 3)),

@@ -169,3 +169,14 @@ def test_an_error_event_in_the_middle_is_not_remembered() -> None:
     made = "resp_" + reply.partition(b'"id":"resp_')[2].partition(b'"')[0].decode()
     stage.asks(f"/v1/responses/{made}", {}, method="GET")
     assert stage.user.exchange is None or stage.got() == b""
+
+
+@pytest.mark.parametrize(
+    ("method", "more"), [("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("GET", "/input_items")]
+)
+def test_a_response_that_nobody_knows_was_said_to_be_untranslatable(method: str, more: str) -> None:
+    stage = Translating("openai-chat")
+    stage.asks(f"/v1/responses/resp_unknown{more}", {}, method=method)
+    refused = stage.got()
+    assert (status_of(refused), body_of(refused)["error"]["type"]) == (404, "invalid_request_error")
+    assert b"resp_unknown" in refused

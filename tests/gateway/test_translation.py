@@ -289,3 +289,24 @@ def test_an_array_of_a_gemini_client_ends_with_its_error() -> None:
     assert array[0]["candidates"][0]["content"]["parts"][0]["text"] == "hel"
     assert array[-1]["error"]["code"] >= 500
     assert wire_of(stage.user).closed
+
+
+@pytest.mark.parametrize("upstream", ["openai-chat", "anthropic"])
+def test_an_error_behind_the_first_word_of_nothing_was_told_with_status_200(upstream: str) -> None:
+    stage = Translating(upstream)
+    client = "/v1/messages" if upstream == "openai-chat" else "/v1/chat/completions"
+    stage.asks(client, STREAMED)
+    stage.begins_stream()
+    began = {"type": "message_start", "message": {"id": "msg_1", "model": "m", "usage": {"input_tokens": 1}}}
+    begin = STREAM[0] if upstream == "openai-chat" else "event: message_start\n" + data(began)
+    assert stage.streams(begin) == b""
+    failed = {"type": "error", "error": {"type": "overloaded_error", "code": 503, "message": "busy"}}
+    assert status_of(stage.streams("event: error\n" + data(failed))) >= 500
+
+
+def test_a_ping_sends_what_was_held_back() -> None:
+    stage = gateway()
+    stage.asks("/v1/messages", STREAMED)
+    stage.begins_stream()
+    assert stage.streams(STREAM[0]) == b""
+    assert b"message_start" in stage.streams(": ping\n\n")

@@ -22,9 +22,11 @@ CHUNK_END = b"0\r\n\r\n"
 class Translating(Gateway):
     """One client, one warm upstream connection."""
 
-    def __init__(self, upstream: str, *keys: KeySpec, models: tuple[str, ...] = ("m",), name: str = "c") -> None:
+    def __init__(
+        self, upstream: str, *keys: KeySpec, models: tuple[str, ...] = ("m",), name: str = "c", **settings: Any
+    ) -> None:
         base = ORIGIN + ("/v1beta" if upstream == "gemini" else "/v1")
-        spec = ChannelSpec(name, PROVIDERS[upstream], base, (upstream,), "bearer", ("sk-up",), models)
+        spec = ChannelSpec(name, PROVIDERS[upstream], base, (upstream,), "bearer", ("sk-up",), models, **settings)
         snapshot = Snapshot(SECRET, "stage", {}, channels=(spec,), keys=keys, open_to_all=not keys)
         super().__init__(snapshot)
         self.peer: Outbound = warm(next(iter(self.world.pools.values())))

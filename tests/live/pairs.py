@@ -11,7 +11,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.live.running import Gateway
-from tests.live.strict.vendor import DIALECTS, FORMATS, KEY, Vendor, strict_vendor
+from tests.live.strict.vendor import DIALECTS, FORMATS, KEY, UPSTREAMS, Vendor, strict_vendor
 from tests.live.talk.scenes import SDKS, Wish
 
 if TYPE_CHECKING:
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from tests.live.talk.said import Talker
 
 CLIENT_KEY: Final = "fp-client-key-0123456789"
-PAIRS: Final = [*product(FORMATS, FORMATS)]
-PROVIDERS: Final = {"openai-chat": "openai", "openai-responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
+PAIRS: Final = [*product(FORMATS, UPSTREAMS)]
+PROVIDERS: Final = {"openai-chat": "openai", "openai-responses": "openai", "anthropic": "anthropic", "gemini": "gemini",
+                    "ollama": "ollama"}  # fmt: skip
+# what an upstream's format has no word for, so that no translation can carry it
+HAS_NOT: Final = {("ollama", "documents"), ("ollama", "why it ended")}
 PATHS: Final = {"openai-chat": "/v1", "openai-responses": "/v1", "anthropic": "/v1", "gemini": "/v1beta"}
 
 

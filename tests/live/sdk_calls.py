@@ -85,7 +85,9 @@ def openai_chat(
         return text, usage
 
 
-def openai_completions(base_url: str, key: str, stream: bool = False, *, model: str = "gpt-5") -> Result:
+def openai_completions(
+    base_url: str, key: str, stream: bool = False, *, model: str = "gpt-3.5-turbo-instruct"
+) -> Result:
     """completions.create, the old endpoint."""
     with openai_client(base_url, key) as client:
         if not stream:

@@ -18,5 +18,5 @@ def test_the_page_names_the_tested_pairs_and_capabilities() -> None:
 
 
 def test_every_cell_is_a_pair_and_a_capability() -> None:
-    cells = re.findall(r"[✓◐✗](?= \|)", PAGE.read_text(encoding="utf-8"))
+    cells = re.findall(r"[✓◐✗–](?= \|)", PAGE.read_text(encoding="utf-8"))
     assert len(cells) == len(PAIRS) * len(CAPABILITIES)

@@ -10,17 +10,20 @@ import base64
 import json
 import re
 import subprocess
+from itertools import product
 from typing import Final
 
 import pytest
 
 from bench.peers import installed
 from tests.live import node_sdks
-from tests.live.pairs import CLIENT_KEY, PAIRS, staged
+from tests.live.pairs import CLIENT_KEY, staged
+from tests.live.strict.vendor import FORMATS
 from tests.live.talk.scenes import png
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(node_sdks.INSTALL_S + 60)]
 RUN_S: Final = 120
+PAIRS: Final = [*product(FORMATS, FORMATS)]
 _LIST: Final = (node_sdks.SOURCES / "pairs.mjs").read_text(encoding="utf-8").partition("const SCENES = {")[2]
 SCENES: Final = re.findall(r"^  (?:'([^']+)'|(\w+)): (?:async|loop)", _LIST, re.MULTILINE)
 Outcomes = dict[tuple[str, str, str], str | None]

@@ -20,8 +20,8 @@ Call = Callable[..., sdk_calls.Result]
 CLIENT: Final = "fp-client-key-0123456789"
 NARROW: Final = "fp-narrow-key-0123456789"
 UP: Final = {name: f"sk-upstream-{name}-0123456789" for name in ("openai", "second", "anthropic", "gemini")}
-MODELS: Final = ["gpt-5", "gpt-5-mini", "text-embedding-3-small", "omni-moderation-latest", "gpt-image-1", "tts-1",
-                 "whisper-1"]  # fmt: skip
+MODELS: Final = ["gpt-5", "gpt-5-mini", "gpt-3.5-turbo-instruct", "text-embedding-3-small", "omni-moderation-latest",
+                 "gpt-image-1", "tts-1", "whisper-1"]  # fmt: skip
 CONVERSATIONS: Final = (
     sdk_calls.openai_chat,
     sdk_calls.openai_completions,
@@ -356,6 +356,18 @@ def test_tokens_of_embeddings_and_old_completions(gateway: Gateway, mock: Mock) 
     sdk_calls.openai_completions(gateway.url, CLIENT, True)
     total = mock.books()["total"]
     gateway.has_counted(before, {("openai", kind): total[f"{kind}_tokens"] for kind in TOKEN_KINDS})
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_a_chat_model_of_openais_completes_by_chat(gateway: Gateway, mock: Mock, stream: bool) -> None:
+    """OpenAI itself answers 404 there."""
+    before = gateway.tokens()
+    text, usage = sdk_calls.openai_completions(gateway.url, CLIENT, stream, model="gpt-5")
+    assert text.startswith("Mock answer to: Say hello")
+    assert mock.newest()["path"] == "/v1/chat/completions"
+    total = mock.books()["total"]
+    assert usage["completion_tokens"] == total["output_tokens"]
+    gateway.has_counted(before, {("openai-chat", kind): total[f"{kind}_tokens"] for kind in TOKEN_KINDS})
 
 
 def test_what_costs_nothing_is_not_counted(gateway: Gateway, mock: Mock) -> None:

@@ -158,7 +158,7 @@ def test_the_upstream_gets_the_same_request_as_from_an_ordinary_connection(size:
     one, other, body = conversation(), Conversation(Stage()), bytes_of(size, size)
     before = wire_of(one.outbound).writes
     pour(one.wire, request(body))
-    assert taken_as(one) == ("Lane" if size < READ_BYTES else "Exchange")
+    assert taken_as(one) == ("RelayLane" if size < READ_BYTES else "Exchange")
     assert wire_of(one.outbound).writes == before + 1 or taken_as(one) == "Exchange"
     up = one.answered()
     assert body_of(up) == body
@@ -283,7 +283,7 @@ def test_the_books_show_what_was_sent(breaks: bool) -> None:
     one.stage.world.log = records.append
     before = one.stage.world.counts[rows.BYTES_IN]
     pour(one.wire, request(bytes_of(1, LARGE)))
-    assert taken_as(one) == "Lane"
+    assert taken_as(one) == "RelayLane"
     if breaks:
         one.outbound.connection_lost(None)
     else:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastproxy.gateway.lane import Lane
+from fastproxy.gateway.relay_lane import RelayLane
 from fastproxy.wire import stencil
 from fastproxy.wire.basin import LargeReads
 from fastproxy.wire.stencil import FIRST_EXTRA, MAX_HOLES, NO_STENCIL, Habit, extra, mark
@@ -140,8 +140,8 @@ def test_a_repeated_head_is_learnt(start: bytes, fields: Fields, monkeypatch: py
     def strange(*_: object) -> bool:
         raise AssertionError("the stencil did not fit")
 
-    monkeypatch.setattr(Lane, "_take_new", strange)
-    monkeypatch.setattr(Lane, "_new_reply", strange)
+    monkeypatch.setattr(RelayLane, "_take_new", strange)
+    monkeypatch.setattr(RelayLane, "_new_reply", strange)
     later = moving(fields, 2, 77) | {b"content-length": b"0"}
     up, down, *_ = pair.step(head_of(start + b" HTTP/1.1", fields, later, b""))
     assert b"warm 77" in up

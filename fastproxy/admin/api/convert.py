@@ -19,6 +19,7 @@ from fastproxy.admin.access import error_reply
 from fastproxy.errors import BadRequest, GatewayError
 from fastproxy.formats.chat import Target
 from fastproxy.formats.events import ReplyContext
+from fastproxy.formats.exact import dumps, read_float
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,7 +38,7 @@ class Conversion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reply: bool = False
 
 
-_decode = msgspec.json.Decoder(Conversion).decode
+_decode = msgspec.json.Decoder(Conversion, float_hook=read_float).decode
 
 
 def convert_routes() -> APIRouter:
@@ -75,8 +76,8 @@ def _converted(data: bytes) -> bytes:
             body = convert_reply(asked.body, asked.source, asked.target, context)
         else:
             body, lossy = convert_request(asked.body, asked.source, asked.target, Target(model))
-        return msgspec.json.encode({"body": body, "lossy": lossy})
+        return dumps({"body": body, "lossy": lossy})
     except msgspec.DecodeError as error:
         raise BadRequest(f"not a conversion: {str(error)[:200].lower()}") from None
-    except RecursionError:
+    except (RecursionError, TypeError):
         raise BadRequest("the body is nested too deeply") from None

@@ -32,6 +32,10 @@ def write_counts(usage: Usage | None) -> Fields:
         "cache_read_input_tokens": usage.cache_read,
         "output_tokens": usage.output,
     }
+    if usage.cache_write_long:
+        kept = usage.cache_write_long
+        lives = {"ephemeral_5m_input_tokens": usage.cache_write - kept, "ephemeral_1h_input_tokens": kept}
+        counts["cache_creation"] = lives
     if usage.reasoning:
         counts["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
     return counts

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from fastproxy.formats.anthropic.words import GO_ON, LOSSY, NAME, NO_RESULT, PLACEHOLDER
 from fastproxy.formats.chat import Document, Image, Part, Text, Thinking, ToolCall, ToolResult, Turn
+from fastproxy.formats.turns import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -78,6 +79,8 @@ def _groups(turns: Iterable[Turn], notes: Notes) -> list[Group]:
         role = "assistant" if turn.role == "assistant" else "user"
         if turn.name:
             notes.change(turn, LOSSY["name"])
+        if role == "user" and is_blank(turn):
+            notes.change(turn, "it is empty")
         if not groups or groups[-1].role != role:
             groups.append(Group(role, [], []))
         groups[-1].turns.append(turn)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 from msgspec.structs import replace
 
-from fastproxy.formats import checked
+from fastproxy.formats import checked, exact
 from fastproxy.formats.anthropic.words import NAME, OWN_BLOCKS
 from fastproxy.formats.carrier import unpack
 from fastproxy.formats.chat import (
@@ -142,7 +141,7 @@ def _source(source: Block, path: str) -> Source:
 def _tool_use(block: Block, path: str) -> Part:
     call_id = checked.needed(checked.text(block, "id", path), "id", "a string", path)
     name = checked.needed(checked.text(block, "name", path), "name", "a string", path)
-    arguments = orjson.dumps(checked.mapping(block, "input", path) or {}).decode()
+    arguments = exact.dumps(checked.mapping(block, "input", path) or {}).decode()
     return ToolCall(call_id, name, arguments, cache=_cache(block, path), original=Original(NAME, block))
 
 

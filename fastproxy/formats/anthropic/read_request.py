@@ -49,11 +49,15 @@ def _system(body: Body) -> tuple[Turn, ...]:
     value = body.get("system")
     if value is None:
         return ()
-    return (Turn("system", read_content(value, "system"), original=Original(NAME, value)),)
+    original = Original(NAME, value)
+    parts = (Text(value, original=original),) if type(value) is str else read_content(value, "system")
+    return (Turn("system", parts, original=original),)
 
 
 def _messages(body: Body) -> list[Turn]:
-    messages = checked.needed(checked.array(body, "messages"), "messages", "an array")
+    messages = body.get("messages")
+    if type(messages) is not list:
+        messages = checked.needed(checked.array(body, "messages"), "messages", "an array")
     return [_message(value, place) for place, value in enumerate(messages)]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from fastproxy.errors import FormatError
+from fastproxy.formats import exact
 from fastproxy.formats.anthropic.counts import read_counts, tier_of, write_counts
 from fastproxy.formats.anthropic.read_blocks import opaque, read_citation, read_thinking
 from fastproxy.formats.anthropic.reply_blocks import reply_blocks
@@ -43,14 +43,16 @@ Body = dict[str, Any]
 
 
 def read_reply(body: Body, *, unwrap_tool: str = "") -> list[Event]:
-    """`unwrap_tool`: the tool whose input is the reply (tools.json_tool)."""
+    """`unwrap_tool`: the tool whose input is the reply (tools.json_tool). Raises: FormatError when it is no message."""
     if body.get("type") == "error" or isinstance(body.get("error"), dict):
         return [read_failure(NAME, body)]
     usage = body.get("usage")
     events: list[Event] = [read_begin(body)]
     has_calls = False
     content = body.get("content")
-    for block, value in enumerate(content if isinstance(content, list) else ()):
+    if not isinstance(content, list):
+        raise FormatError("field 'content' of the upstream's reply is no list of blocks")
+    for block, value in enumerate(content):
         if isinstance(value, dict):
             made = list(block_events(value, block, unwrap_tool))
             has_calls = has_calls or any(isinstance(event, ToolBegin) for event in made)
@@ -112,7 +114,7 @@ def _text_events(value: Body, block: int) -> Iterator[Event]:
 
 
 def _call_events(value: Body, block: int, unwrap_tool: str) -> Iterator[Event]:
-    arguments = orjson.dumps(value.get("input") or {}).decode()
+    arguments = exact.dumps(value.get("input") or {}).decode()
     if unwrap_tool and value.get("name") == unwrap_tool:
         yield TextDelta(block, arguments)
     else:
@@ -152,9 +154,11 @@ def write_reply(reply: Reply, context: ReplyContext) -> Body:
         "model": context.model,
         "content": reply_blocks(choice, context),
     }
-    has_refusal = any(isinstance(part, Refusal) for part in choice.parts)
+    has_refusal = Refusal in [type(part) for part in choice.parts]
     body |= write_end(choice, has_refusal=has_refusal)
-    body["usage"] = {**write_counts(reply.usage), **tier_of(reply.service_tier)}
+    body["usage"] = counts = write_counts(reply.usage)
+    if reply.service_tier is not None:
+        counts |= tier_of(reply.service_tier)
     return body
 
 

@@ -24,6 +24,9 @@ Block = dict[str, Any]
 
 
 def reply_blocks(choice: Choice, context: ReplyContext) -> list[Block]:
+    parts = choice.parts
+    if len(parts) == 1 and type(parts[0]) is Text and not parts[0].citations and parts[0].signature is None:
+        return [{"type": "text", "text": parts[0].text}] if parts[0].text else []  # as most replies are
     blocks: list[Block] = []
     for place, part in enumerate(choice.parts):
         blocks += _blocks(part, context, place)
@@ -91,7 +94,7 @@ def other_block(part: Part) -> Block | None:
         if part.original is not None and part.original.format == NAME:
             own: Block = part.original.value
             return own
-        return {"type": "text", "text": part.summary} if part.summary else None
+        return {"type": "text", "text": part.summary} if part.summary and part.is_said else None
     if not isinstance(part, Image | Audio | Video):
         return None
     source = part.source

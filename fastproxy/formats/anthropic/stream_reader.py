@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from fastproxy.formats import exact
 from fastproxy.formats.anthropic.counts import read_counts
 from fastproxy.formats.anthropic.read_blocks import opaque, read_citation
 from fastproxy.formats.anthropic.reply import (
@@ -51,8 +52,8 @@ class StreamReader:
     """`unwrap_tool`: the tool whose input is the reply (tools.json_tool): its calls become text."""
 
     __slots__ = (
-        "_block", "_counts", "_has_arguments", "_has_calls", "_has_ended", "_is_done", "_kind", "_pieces", "_start",
-        "_unwrap",
+        "_block", "_cited", "_counts", "_has_arguments", "_has_calls", "_has_ended", "_is_done", "_kind", "_pieces",
+        "_start", "_unwrap",
     )  # fmt: skip
 
     def __init__(self, unwrap_tool: str = "") -> None:
@@ -67,10 +68,11 @@ class StreamReader:
         self._start: Said = {}
         self._pieces: list[str] = []
         self._has_arguments = False
+        self._cited: list[Event] = []  # they may come before the text that they are for
 
     def feed(self, event: str, data: bytes) -> list[Event]:
         try:
-            said = orjson.loads(data)
+            said = exact.loads(data)
         except orjson.JSONDecodeError:
             return self._unreadable(data)
         if not isinstance(said, dict) or self._is_done:
@@ -163,7 +165,7 @@ class StreamReader:
             return [signature_event(self._block, signature)] if signature and isinstance(signature, str) else []
         elif kind == "citations_delta" and self._kind == "text":
             citation = delta.get("citation")
-            return [Cited(self._block, read_citation(citation))] if isinstance(citation, dict) else []
+            self._cited += [Cited(self._block, read_citation(citation))] if isinstance(citation, dict) else []
         elif kind == "input_json_delta" and self._kind == "unwrapped":
             piece = str(delta.get("partial_json") or "")
             self._has_arguments = self._has_arguments or bool(piece)
@@ -198,10 +200,13 @@ class StreamReader:
         kind, start = self._kind, self._start
         events: list[Event] = []
         if kind in ("tool", "unwrapped") and not self._has_arguments:
-            given = orjson.dumps(start.get("input") or {}).decode()
+            given = exact.dumps(start.get("input") or {}).decode()
             events.append(ToolDelta(self._block, given) if kind == "tool" else TextDelta(self._block, given))
         elif kind == "foreign":
             events.append(Foreign(self._block, opaque(self._whole())))
+        if self._cited:
+            events += self._cited
+            self._cited = []
         self._kind, self._start, self._pieces, self._has_arguments = "", {}, [], False
         return events
 
@@ -210,7 +215,7 @@ class StreamReader:
         if not text:
             return self._start
         try:
-            return {**self._start, "input": orjson.loads(text)}
+            return {**self._start, "input": exact.loads(text)}
         except orjson.JSONDecodeError:
             return self._start
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from fastproxy.formats import exact
 from fastproxy.formats.anthropic.counts import tier_of, write_counts
 from fastproxy.formats.anthropic.read_blocks import CALL_MARK, TEXT_MARK
 from fastproxy.formats.anthropic.reply import write_end
@@ -46,7 +47,7 @@ _STOP: Final = b'event: content_block_stop\ndata: {"type":"content_block_stop","
 
 
 def framed(name: str, body: dict[str, Any]) -> bytes:
-    return b"event: " + name.encode() + b"\ndata: " + _dumps({"type": name, **body}) + b"\n\n"
+    return b"event: " + name.encode() + b"\ndata: " + exact.dumps({"type": name, **body}) + b"\n\n"
 
 
 class StreamWriter:
@@ -215,7 +216,7 @@ class StreamWriter:
         if not isinstance(given, dict):
             return self._open(block, "whole", content) + self._close()
         opened = self._open(block, "tool", {**content, "input": {}})
-        return opened + self._prefix + _dumps(_dumps(given).decode()) + _END + self._close()
+        return opened + self._prefix + _dumps(exact.dumps(given).decode()) + _END + self._close()
 
     def _held(self, event: End) -> bytes:
         self._end = event

@@ -173,6 +173,8 @@ def _budget(reasoning: Reasoning) -> int:
 def _with_budget(wanted: int, request: ChatRequest, target: Target, notes: Notes) -> Thought:
     """The budget must lie below max_tokens: that is raised if the client did not set it, else the budget is lowered."""
     limit = max_tokens(request, target, notes)
+    if request.reasoning is not None and request.reasoning.adaptive:
+        notes.change("reasoning", "this model does not decide itself how long it thinks")
     budget = max(wanted, LEAST_BUDGET)
     if budget >= limit and request.max_output is None and target.facts.max_output is None:
         limit = budget + target.default_max_output

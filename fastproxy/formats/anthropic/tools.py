@@ -1,7 +1,7 @@
 """Tools and the choice among them, both ways.
 
     {"name", "input_schema", …}            ↔  Tool(kind="function")
-    {"type": "web_search_20250305", …}     ↔  Tool(kind="builtin"), only verbatim
+    {"type": "web_search_20250305", …}     ↔  Tool(kind="builtin"); for another vendor's see builtins.py
     tool_choice auto / any / tool / none   ↔  auto / required / tool / none; parallel_tools is a field of it
 
 A model that thinks cannot be forced to call a tool: the choice becomes auto, and the client is told.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fastproxy.formats import checked
 from fastproxy.formats.anthropic.words import JSON_TOOL, JSON_TOOL_MARK, LOSSY, NAME
+from fastproxy.formats.builtins import counterpart
 from fastproxy.formats.chat import Original, Tool, ToolCall, ToolChoice
 from fastproxy.formats.custom_tools import wrap_custom
 from fastproxy.formats.tool_names import ToolNames
@@ -87,12 +88,29 @@ def write_tools(request: ChatRequest, target: Target, notes: Notes) -> Chosen:
     tools = [written for tool in allowed if (written := _write_tool(tool, names, target, notes)) is not None]
     if request.format == NAME:
         return Chosen(tools, _write_choice(request, names), names)
+    tools = _once(tools)
     if not tools and _has_calls(request):
         notes.change("tools", "declared after the calls in messages, because the API asks for it")
         return Chosen(_tools_of_history(request, names), {"type": "none"}, names)
     if not tools and request.tool_choice is not None:
         notes.drop("tool_choice", "there are no tools")
-    return Chosen(tools, _write_choice(request, names) if tools else None, names)
+    choice = _write_choice(request, names) if tools else None
+    if choice is not None and choice["type"] == "tool" and all(tool["name"] != choice["name"] for tool in tools):
+        notes.drop("tool_choice", "no such tool is left")
+        choice = None
+    return Chosen(tools, choice, names)
+
+
+def _once(tools: list[Body]) -> list[Body]:
+    """Each name once; a function of the client's comes before a tool that stands in for another vendor's."""
+    functions = {tool["name"] for tool in tools if "input_schema" in tool}
+    made: dict[str, Body] = {}
+    for place, tool in enumerate(tools):
+        if "input_schema" in tool:
+            made[str(place)] = tool
+        elif tool["name"] not in functions:
+            made.setdefault(tool["type"], tool)
+    return list(made.values())
 
 
 def names_of(request: ChatRequest) -> ToolNames:
@@ -132,8 +150,7 @@ def _write_tool(tool: Tool, names: ToolNames, target: Target, notes: Notes) -> B
         own: Body = tool.original.value
         return own
     if tool.kind == "builtin":
-        notes.drop(tool, LOSSY["foreign_builtin"])
-        return None
+        return counterpart(tool, NAME, target.builtin_tools, notes)
     written: Body = {"name": names.there(tool.name), "input_schema": dict(_schema(tool.schema))}
     if tool.kind == "custom":
         notes.change(tool, LOSSY["custom"])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from fastproxy.formats import exact
 from fastproxy.formats.anthropic.files import document_block, image_block
 from fastproxy.formats.anthropic.tools import cache_control
 from fastproxy.formats.anthropic.words import LOSSY, NAME
@@ -148,7 +149,7 @@ def arguments_object(text: str) -> Block:
     if not text.strip():
         return {}
     try:
-        value = orjson.loads(text)
+        value = exact.loads(text)
     except orjson.JSONDecodeError:
         return {"_raw": text}
     return value if isinstance(value, dict) else {"_raw": value}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.formats.anthropic.cached import limit_breakpoints
 from fastproxy.formats.anthropic.prompt import has_lost_thoughts, write_own_prompt, write_prompt
-from fastproxy.formats.anthropic.schema import closed_schema
+from fastproxy.formats.anthropic.schema import closed_schema, recurs
 from fastproxy.formats.anthropic.settings import write_sampling, write_settings
 from fastproxy.formats.anthropic.thinking import Thought, write_thinking
 from fastproxy.formats.anthropic.tools import Chosen, add_json_tool, unforced, write_tools
@@ -88,10 +88,13 @@ def _output(
     if wanted.kind == "json_object":
         notes.change("output", LOSSY["json_object"])
         return config, chosen, thought, True
-    if facts.json_schema:
-        if wanted.original is None or wanted.original.format != NAME:
+    is_foreign = wanted.original is None or wanted.original.format != NAME
+    if facts.json_schema and not (is_foreign and recurs(wanted.schema or {})):
+        if is_foreign:
             config["format"] = {"type": "json_schema", "schema": closed_schema(wanted.schema or {}, notes)}
         return config, chosen, thought, False
+    if facts.json_schema:
+        notes.change("output", "its schema refers to itself: asked for as the input of a tool")
     config.pop("format", None)
     if thought.is_on and facts.can_stop_thinking:
         notes.drop("reasoning", "a model that thinks cannot be forced to answer in JSON")

@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-import orjson
 
 from fastproxy.errors import FormatError
+from fastproxy.formats import exact
 from fastproxy.formats.events import (
     End,
     Event,
@@ -144,7 +144,7 @@ class Candidate:
             self._emit(held.call_id, held.name, held.arguments, held.signature, events)
 
     def _emit(self, given: str, name: str, arguments: Any, signature: str | None, events: list[Event]) -> None:
-        text = orjson.dumps(arguments or {}).decode()
+        text = exact.dumps(arguments or {}).decode()
         made = given or call_id(self._id, self._index, self._calls)
         self._calls += 1
         block = self._open("")

@@ -88,7 +88,7 @@ def write_grounding(cited: Sequence[tuple[str, Citation]]) -> dict[str, Any]:
         chunk = {"web": {"uri": citation.url, "title": citation.title}}
         if chunk not in chunks:
             chunks.append(chunk)
-        if citation.start is not None or citation.end is not None:
+        if text:  # a citation without offsets is one of the whole block
             start, end = citation.start or 0, len(text) if citation.end is None else citation.end
             segment = {"startIndex": in_bytes(text, start), "endIndex": in_bytes(text, end), "text": text[start:end]}
             supports.append({"segment": segment, "groundingChunkIndices": [chunks.index(chunk)]})

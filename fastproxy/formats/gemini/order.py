@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec.structs import replace
 
 from fastproxy.formats.chat import Part, Text, ToolCall, ToolResult, Turn
-from fastproxy.formats.turns import plain_text
+from fastproxy.formats.turns import is_blank, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +54,8 @@ def _alternating(turns: Sequence[Turn], notes: Notes) -> list[tuple[bool, list[P
         if turn.name is not None:
             notes.drop("name", "Gemini does not name participants")
         is_model = turn.role == "assistant"
+        if not is_model and is_blank(turn):
+            notes.change(turn, "it is empty")
         if not made or made[-1][0] != is_model:
             made.append((is_model, []))
         made[-1][1].extend(turn.parts)

@@ -10,6 +10,7 @@ from fastproxy.formats.chat import (
     Audio,
     Document,
     Image,
+    Opaque,
     Part,
     Refusal,
     Text,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 def read_reply(body: dict[str, Any]) -> list[Event]:
     """A whole body is finished even where it does not say so."""
-    reader = StreamReader()
+    reader = StreamReader(is_whole=True)
     try:
         events = reader.take(body)
     except UNREADABLE:
@@ -109,6 +110,8 @@ def write_whole(part: Part) -> list[dict[str, Any]]:
     """Media and Gemini's own kinds; what only another vendor has is left out."""
     if part.original is not None and part.original.format == NAME:
         return [part.original.value]
+    if isinstance(part, Opaque) and part.is_said and part.summary:
+        return [{"text": part.summary}]
     if not isinstance(part, Image | Audio | Video | Document):
         return []
     source = part.source

@@ -5,8 +5,8 @@
     anything else            {"output": text}
     an error                 {"error": text or object}
 
-Arguments are objects here: a text that is none is sent as {"_raw": text}, another JSON value as {"value": …}, and the
-free text of a custom tool as {"input": text}.
+Arguments are objects here: a text that is none is sent as {"_raw": text}, another JSON value as {"_raw": value}, and
+the free text of a custom tool as {"input": text}.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from fastproxy.errors import FormatError
-from fastproxy.formats import checked
+from fastproxy.formats import checked, exact
 from fastproxy.formats.chat import Original, Part, Text, ToolCall, ToolResult
 from fastproxy.formats.custom_tools import FIELD
 from fastproxy.formats.gemini.media import read_media
@@ -109,17 +107,17 @@ def _as_text(value: Any, path: str) -> str:
 
 def _dumped(value: Any, path: str) -> str:
     try:
-        return orjson.dumps(value).decode()
+        return exact.dumps(value).decode()
     except TypeError:
         raise FormatError(f"field '{path}' cannot be written as JSON: nested too deeply") from None
 
 
 def parsed(text: str) -> Any:
     """The JSON value in `text`. Raises: ValueError, also where it could not be written again."""
-    value = orjson.loads(text)
+    value = exact.loads(text)
     if text.count("{") + text.count("[") > _MAX_DEPTH:
         try:
-            orjson.dumps(value)
+            exact.dumps(value)
         except TypeError:
             raise ValueError("nested too deeply") from None
     return value
@@ -135,7 +133,7 @@ def arguments_of(call: ToolCall) -> tuple[dict[str, Any], str]:
         value = parsed(call.arguments)
     except ValueError:
         return {"_raw": call.arguments}, "the arguments are not valid JSON"
-    return (value, "") if isinstance(value, dict) else ({"value": value}, "the arguments are not an object")
+    return (value, "") if isinstance(value, dict) else ({"_raw": value}, "the arguments are not an object")
 
 
 def write_call(call: ToolCall, name: str, notes: Notes, *, with_id: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
     $ref, $defs      put in place; one that refers to itself ends as a free object, and is reported as recursive
     allOf            merged into one     oneOf → anyOf     const → enum     type [T, "null"], anyOf with null → nullable
     enum             texts only: others become the type alone, their values told in the description
-    array            always has items;   an object without properties stays free;   any type becomes a text
+    array            always has items;   an object of any shape has no word here, and is reported as free
     format           date-time and enum on texts, those of numbers; others are left out
     the rest         additionalProperties, patternProperties, not, if … are left out and named in `lost`
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-import orjson
+from fastproxy.formats import exact
 
 MAX_DEPTH: Final = 48
 MAX_SIZE: Final = 20_000  # nodes, words of enums and lines of text: references put in place may multiply
@@ -67,24 +67,28 @@ _ALTERNATIVES: Final = ("anyOf", "oneOf")
 
 
 class Lowered(NamedTuple):
-    """`lost` are the keywords that say something and were left out. `recursive`: or too large to be put in place."""
+    """`lost` are the keywords that say something and were left out. `recursive`: or too large to be put in place.
+
+    `free`: somewhere below the top an object may have any properties, which Gemini refuses in a Schema.
+    """
 
     schema: dict[str, Any]
     lost: tuple[str, ...]
     recursive: bool
+    free: bool = False
 
 
 def lower(schema: Any, *, ordered: bool = False, limit: int = MAX_SIZE) -> Lowered:
     """`ordered` keeps the order of the properties, which Gemini sorts otherwise. `limit`: see MAX_SIZE."""
     work = _Lowering(schema, limit, ordered=ordered)
     made = work.node(schema, (), 0)
-    return Lowered(made, tuple(sorted(work.lost)), work.is_recursive)
+    return Lowered(made, tuple(sorted(work.lost)), work.is_recursive, work.has_free)
 
 
 class _Lowering:
     """One schema on its way down."""
 
-    __slots__ = ("_limit", "_ordered", "_root", "_size", "is_recursive", "lost")
+    __slots__ = ("_limit", "_ordered", "_root", "_size", "has_free", "is_recursive", "lost")
 
     def __init__(self, root: Any, limit: int, *, ordered: bool) -> None:
         self._root = root
@@ -93,6 +97,7 @@ class _Lowering:
         self._size = 0
         self.lost: set[str] = set()
         self.is_recursive = False
+        self.has_free = False
 
     def node(self, value: Any, refs: tuple[str, ...], depth: int) -> dict[str, Any]:
         """`refs` are the references on the way here, so that a circle is seen."""
@@ -113,6 +118,8 @@ class _Lowering:
         if "type" not in made and "anyOf" not in made:
             self.lost.add("any type")
             made["type"] = "STRING"  # Gemini wants a type, and any value can be written as a text
+        if depth and made.get("type") == "OBJECT" and "properties" not in made:
+            self.has_free = True
         return _finished(made)
 
     def _spend(self, size: int) -> None:
@@ -198,7 +205,7 @@ class _Lowering:
             made["type"] = "STRING"
             made["enum"] = [word for word in words if word]  # Gemini refuses the empty text
             return
-        told = f"One of {orjson.dumps(words).decode()}."
+        told = f"One of {exact.dumps(words).decode()}."
         made["description"] = f"{made['description']} {told}" if "description" in made else told
         made.setdefault("type", _type_of(words[0]))
 
@@ -227,7 +234,7 @@ class _Lowering:
         if isinstance(places, list) and places:
             self.lost.add("prefixItems")
             several = [self.node(place, refs, depth) for place in places]
-            distinct = list({orjson.dumps(place): place for place in several}.values())
+            distinct = list({exact.dumps(place): place for place in several}.values())
             return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
         return self.node(items, refs, depth)
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
-from fastproxy.formats import checked
+from fastproxy.formats import checked, exact
 from fastproxy.formats.chat import Original, OutputFormat
 from fastproxy.formats.gemini.schema import lower
 from fastproxy.formats.gemini.schema_up import raise_up
@@ -176,6 +174,8 @@ def write_output(request: ChatRequest, facts: Facts, notes: Notes) -> tuple[dict
     if lowered.recursive:
         notes.change("output", "its schema refers to itself or is too large: sent as responseJsonSchema")
         return made | {"responseJsonSchema": schema}, ""
+    if lowered.free:
+        return made | {"responseJsonSchema": schema}, ""
     if lowered.lost:
         notes.change("output", "not in Gemini's schemas: " + ", ".join(lowered.lost)[:120])
     return made | {"responseSchema": lowered.schema}, ""
@@ -184,9 +184,7 @@ def write_output(request: ChatRequest, facts: Facts, notes: Notes) -> tuple[dict
 def _asking(schema: Any) -> str:
     if schema is None:
         return "Answer with one JSON object and nothing else."
-    return (
-        f"Answer with one JSON value and nothing else. It must fit this JSON schema:\n{orjson.dumps(schema).decode()}"
-    )
+    return f"Answer with one JSON value and nothing else. It must fit this JSON schema:\n{exact.dumps(schema).decode()}"
 
 
 def write_tier(request: ChatRequest, notes: Notes) -> str | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import orjson
 
+from fastproxy.formats import exact
 from fastproxy.formats.events import DONE, Begin, End, Event, Failure, UsageReport
 from fastproxy.formats.gemini.candidate import UNREADABLE, Candidate
 from fastproxy.formats.gemini.words import NAME
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
 class StreamReader:
     """One stream. `feed` never raises: what cannot be read is a Failure."""
 
-    __slots__ = ("_begun", "_blocked", "_candidates", "_failed", "_id", "_usage")
+    __slots__ = ("_begun", "_blocked", "_candidates", "_failed", "_id", "_is_whole", "_usage")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_whole: bool = False) -> None:
+        """`is_whole`: the one chunk is the reply, which tells its counts at the end."""
+        self._is_whole = is_whole
         self._begun = False
         self._failed = False
         self._id = ""
@@ -40,7 +43,7 @@ class StreamReader:
         if self._failed:
             return []
         try:
-            return self.take(orjson.loads(data))
+            return self.take(exact.loads(data))
         except orjson.JSONDecodeError:
             return self._mended(data) if data != b"[DONE]" else []
         except UNREADABLE:
@@ -50,7 +53,7 @@ class StreamReader:
         """Half a surrogate pair: Python's reader takes it, and it becomes a question mark."""
         try:
             loose = json.dumps(json.loads(data), ensure_ascii=False)
-            return self.take(orjson.loads(loose.encode("utf-8", "replace")))
+            return self.take(exact.loads(loose.encode("utf-8", "replace")))
         except UNREADABLE:
             return self._fail(Failure(502, "upstream_failed", "the upstream sent an event that cannot be read"))
 
@@ -64,10 +67,12 @@ class StreamReader:
         if not self._begun:
             self._begun = True
             self._id = chunk.get("responseId") or ""
-            events.append(Begin(self._id, chunk.get("modelVersion") or ""))
-        usage = chunk.get("usageMetadata")
-        if usage is not None:
-            self._usage = usage
+            self._usage = chunk.get("usageMetadata")
+            # what the prompt cost is known from the first chunk on
+            usage = None if self._is_whole else read_usage(self._usage)
+            events.append(Begin(self._id, chunk.get("modelVersion") or "", usage=usage))
+        else:
+            self._usage = chunk.get("usageMetadata") or self._usage
         for said in chunk.get("candidates") or ():
             index = said.get("index") or 0
             candidate = self._candidates.get(index)
@@ -117,5 +122,5 @@ def read_usage(said: Any) -> Usage | None:
 
 def read_failure(error: Any) -> Failure:
     """An error object inside a reply of status 200, with the wait that its details ask for."""
-    said = read_error(NAME, 200, {}, orjson.dumps({"error": error}), now=0.0)
+    said = read_error(NAME, 200, {}, exact.dumps({"error": error}), now=0.0)
     return Failure(said.status, said.kind, said.message, said.retry_after)

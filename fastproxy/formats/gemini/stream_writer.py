@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from fastproxy.formats import exact
 from fastproxy.formats.chat import ToolCall
 from fastproxy.formats.events import (
     Begin,
@@ -216,7 +215,7 @@ class _Choice:
 
 def encoded(value: Any) -> bytes:
     """JSON without the characters that Google's SDK takes for ends of lines."""
-    text = orjson.dumps(value)
+    text = exact.dumps(value)
     if b"\xe2\x80" in text or b"\xc2\x85" in text:
         text = text.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
         text = text.replace(b"\xc2\x85", b"\\u0085")

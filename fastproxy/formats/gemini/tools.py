@@ -2,9 +2,9 @@
 
     auto AUTO    none NONE    required ANY    tool ANY + its name    allowed ANY or VALIDATED + names
 
-All functions go into one entry. A tool that runs at the vendor is an entry of its own, and stands in for the like one
-of another vendor, but not beside functions: older models refuse both together, newer ones then want their own calls
-and results back, which clients of other formats do not keep.
+All functions go into one entry. A tool that runs at the vendor is an entry of its own. Where it stands in for the like
+one of another vendor it does not stand beside functions: older models refuse both together, newer ones then want their
+own calls and results back, which clients of other formats do not keep.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.formats import checked
+from fastproxy.formats.builtins import counterpart
 from fastproxy.formats.chat import Original, Tool, ToolChoice
 from fastproxy.formats.custom_tools import wrap_custom
+from fastproxy.formats.foreign_tools import note_extras
 from fastproxy.formats.gemini.schema import MAX_SIZE, lower
 from fastproxy.formats.gemini.schema_up import raise_up
-from fastproxy.formats.gemini.words import BUILTINS, NAME, named, value_of
+from fastproxy.formats.gemini.words import NAME, named, value_of
 
 if TYPE_CHECKING:
     from fastproxy.formats.chat import ChatRequest, Facts
@@ -83,8 +85,10 @@ def read_choice(config: dict[str, Any]) -> ToolChoice | None:
     return ToolChoice("auto", original=original) if mode in ("AUTO", "VALIDATED") else None
 
 
-def write_tools(request: ChatRequest, facts: Facts, names: ToolNames, notes: Notes) -> list[dict[str, Any]]:
-    """The entries of `tools`."""
+def write_tools(
+    request: ChatRequest, facts: Facts, names: ToolNames, notes: Notes, builtin: str = "drop"
+) -> list[dict[str, Any]]:
+    """The entries of `tools`. `builtin`: what becomes of another vendor's tools (builtins.py)."""
     if not facts.tools:
         if request.tools:
             notes.drop("tools", "the model takes none")
@@ -92,16 +96,24 @@ def write_tools(request: ChatRequest, facts: Facts, names: ToolNames, notes: Not
     distinct = {tool.name: tool for tool in reversed(request.tools) if tool.kind != "builtin"}
     limit = min(MAX_SIZE, max(100, MAX_SIZES // max(1, len(distinct))))
     functions = [_function(tool, names, notes, limit) for tool in request.tools if distinct.get(tool.name) is tool]
-    entries: list[dict[str, Any]] = [{"functionDeclarations": functions}] if functions else []
+    for tool in request.tools:
+        if tool.kind != "builtin" and distinct[tool.name] is not tool:
+            notes.drop(tool, "another tool has its name")
+    builtins = _builtins(request, notes, builtin, beside_functions=bool(functions))
+    return [{"functionDeclarations": functions}, *builtins] if functions else builtins
+
+
+def _builtins(request: ChatRequest, notes: Notes, builtin: str, *, beside_functions: bool) -> list[dict[str, Any]]:
+    """The entries of what runs at Google."""
+    entries: list[dict[str, Any]] = []
     for tool in request.tools:
         if tool.kind != "builtin":
-            if distinct[tool.name] is not tool:
-                notes.drop(tool, "another tool has its name")
             continue
-        entry = _builtin(tool, notes)
-        if entry is not None and functions and request.format != NAME:
+        if tool.original is not None and tool.original.format == NAME:
+            entries.append(tool.original.value)
+        elif beside_functions and builtin == "map":
             notes.drop(tool, "Gemini takes it only without functions")
-        elif entry is not None and entry not in entries:
+        elif (entry := counterpart(tool, NAME, builtin, notes)) is not None and entry not in entries:
             entries.append(entry)
     return entries
 
@@ -121,14 +133,17 @@ def _function(tool: Tool, names: ToolNames, notes: Notes, limit: int) -> dict[st
         made |= _parameters(tool, schema, notes, limit)
     if tool.cache is not None:
         notes.drop("cache_control", "Gemini caches by itself")
+    note_extras(tool, notes)
     return made
 
 
 def _parameters(tool: Tool, schema: Any, notes: Notes, limit: int) -> dict[str, Any]:
-    """A schema that refers to itself is sent as it is: Schema has no word for that."""
+    """A schema that refers to itself, or leaves an object open, is sent as it is: Schema has no word for that."""
     lowered = lower(schema, limit=limit)
     if lowered.recursive:
         notes.change(tool, "its schema refers to itself or is too large: sent as parametersJsonSchema")
+        return {"parametersJsonSchema": schema}
+    if lowered.free:
         return {"parametersJsonSchema": schema}
     if lowered.lost and tool.kind == "function":
         notes.change(tool, "not in Gemini's schemas: " + ", ".join(lowered.lost)[:120])
@@ -138,18 +153,6 @@ def _parameters(tool: Tool, schema: Any, notes: Notes, limit: int) -> dict[str, 
     return {"parameters": made}
 
 
-def _builtin(tool: Tool, notes: Notes) -> dict[str, Any] | None:
-    if tool.original is not None and tool.original.format == NAME:
-        entry: dict[str, Any] = tool.original.value
-        return entry
-    for beginning, field in BUILTINS:
-        if tool.name.startswith(beginning):
-            notes.change(tool, f"sent as {field}")
-            return {field: {}}
-    notes.drop(tool, "Gemini has no such tool")
-    return None
-
-
 def write_choice(request: ChatRequest, names: ToolNames, notes: Notes) -> dict[str, Any] | None:
     """functionCallingConfig; None for the default."""
     functions = {tool.name: tool for tool in request.tools if tool.kind != "builtin"}
@@ -157,14 +160,14 @@ def write_choice(request: ChatRequest, names: ToolNames, notes: Notes) -> dict[s
     if functions and request.parallel_tools is False:
         notes.drop("parallel_tools", "Gemini decides itself how many tools it calls")
     strict = any(tool.strict for tool in functions.values())
+    allowed = [names.there(name) for name in choice.names if name in functions] if choice is not None else []
+    if choice is not None and (not functions or (choice.names and not allowed)):
+        notes.drop("tool_choice", "there is no such function")
+        choice = None
     if strict and (choice is None or choice.mode == "auto"):
         notes.change("strict", "VALIDATED for all tools")
         return {"mode": "VALIDATED"}
     if choice is None:
-        return None
-    allowed = [names.there(name) for name in choice.names if name in functions]
-    if not functions or (choice.names and not allowed):
-        notes.drop("tool_choice", "there is no such function")
         return None
     mode = "VALIDATED" if choice.mode == "allowed" and not choice.required else _MODES[choice.mode]
     return {"mode": mode, "allowedFunctionNames": allowed} if allowed else {"mode": mode}

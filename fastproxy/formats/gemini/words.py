@@ -100,15 +100,6 @@ TIERS_OUT: Final = {
     "priority": "priority",
 }
 
-# Tools that run at the vendor, by the beginning of the names that the others give them
-BUILTINS: Final = (
-    ("web_search", "googleSearch"),
-    ("google_search", "googleSearch"),
-    ("web_fetch", "urlContext"),
-    ("code_interpreter", "codeExecution"),
-    ("code_execution", "codeExecution"),
-)
-
 # ChatRequest's fields as this format's clients know them
 FIELDS: Final[dict[str, str]] = {
     "model": "model",

@@ -22,6 +22,7 @@ from fastproxy.formats.chat import (
     ToolResult,
     Video,
 )
+from fastproxy.formats.foreign_files import note_citations
 from fastproxy.formats.gemini.media import write_source
 from fastproxy.formats.gemini.results import write_call, write_result
 from fastproxy.formats.gemini.words import NAME, RESOLUTIONS, value_of
@@ -158,6 +159,7 @@ def _image(pen: Pen, part: Any) -> list[dict[str, Any]]:
 
 
 def _document(pen: Pen, part: Any) -> list[dict[str, Any]]:
+    note_citations(part, pen.notes)
     if part.text is not None:
         head = [f"{word}: {said}" for word, said in (("Title", part.title), ("Context", part.context)) if said]
         return [{"text": "\n".join([*head, part.text])}]

@@ -74,12 +74,12 @@ def _foreign_body(pen: Pen, target: Target) -> dict[str, Any]:
         notes.change("turns", "the model need not continue the last turn")
     config = write_settings(request, target, notes)
     output, asking = write_output(request, facts, notes)
-    config |= output | _resolution(request, facts)
+    config |= output | _resolution(request, facts, notes)
     made: dict[str, Any] = {}
     if instructions := _instructions(pen, split.instructions, asking):
         made["systemInstruction"] = {"parts": instructions}
     made["contents"] = _contents(pen, turns)
-    if tools := write_tools(request, facts, names, notes):
+    if tools := write_tools(request, facts, names, notes, target.builtin_tools):
         made["tools"] = tools
         if (choice := write_choice(request, names, notes)) is not None:
             made["toolConfig"] = {"functionCallingConfig": choice}
@@ -136,10 +136,16 @@ def _contents(pen: Pen, turns: Sequence[Turn]) -> list[dict[str, Any]]:
     return made
 
 
-def _resolution(request: ChatRequest, facts: Facts) -> dict[str, Any]:
+def _resolution(request: ChatRequest, facts: Facts, notes: Notes) -> dict[str, Any]:
     """One resolution for all images, where the model does not take one for each: the finest that is asked for."""
     if facts.thinking == "level":
         return {}
-    images = (part for turn in request.turns for part in turn.parts if isinstance(part, Image))
+    images = [part for turn in request.turns for part in turn.parts if isinstance(part, Image)]
     asked = {RESOLUTIONS[image.detail] for image in images if image.detail in RESOLUTIONS}
-    return {"mediaResolution": min(asked)} if asked else {}  # HIGH sorts before LOW
+    if not asked:
+        return {}
+    finest = min(asked)  # HIGH sorts before LOW
+    for image in images:
+        if RESOLUTIONS.get(image.detail or "", finest) != finest:
+            notes.change(image, "one resolution for all images, the finest")
+    return {"mediaResolution": finest}

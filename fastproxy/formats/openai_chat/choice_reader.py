@@ -285,7 +285,7 @@ class ChoiceReader:
         self._audio = []
         self._kind = ""
         self._open("foreign")
-        part = Opaque("audio", audio["transcript"], original=Original(NAME, audio))
+        part = Opaque("audio", audio["transcript"], is_said=True, original=Original(NAME, audio))
         out.append(Foreign(self._block, part, choice=self._choice))
 
     def _call(self, entries: Any, out: list[Event]) -> None:

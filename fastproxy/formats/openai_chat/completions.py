@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from fastproxy.errors import FormatError
+from fastproxy.formats import exact
 from fastproxy.formats.chat import ChatRequest, Original, Text, Turn
 from fastproxy.formats.checked import boolean, integer, mapping, needed, number, text, wrong
 from fastproxy.formats.events import Done, End, InChoice, Logprobs, TextDelta, UsageReport
@@ -154,7 +153,7 @@ class CompletionStreamWriter:
 
     def __init__(self, context: ReplyContext) -> None:
         self._context = context
-        self._before = b"data: " + orjson.dumps(_head(context))[:-1] + b',"choices":['
+        self._before = b"data: " + exact.dumps(_head(context))[:-1] + b',"choices":['
         self._after = b'],"usage":null}\n\n' if context.include_usage else b"]}\n\n"
         self._begun: set[int] = set()
         self._offsets: dict[int, int] = {}
@@ -170,7 +169,7 @@ class CompletionStreamWriter:
             self._is_done = True
             if self._usage is None or not self._context.include_usage:
                 return DONE_LINE
-            return self._before + b'],"usage":' + orjson.dumps(self._usage) + b"}\n\n" + DONE_LINE
+            return self._before + b'],"usage":' + exact.dumps(self._usage) + b"}\n\n" + DONE_LINE
         return b""
 
     def _lead(self, index: int) -> bytes:
@@ -194,4 +193,4 @@ class CompletionStreamWriter:
 
     def _chunk(self, index: int, said: str, *, logprobs: Json | None = None, finish: str | None = None) -> bytes:
         choice = {"text": said, "index": index, "logprobs": logprobs, "finish_reason": finish}
-        return self._before + orjson.dumps(choice) + self._after
+        return self._before + exact.dumps(choice) + self._after

@@ -27,6 +27,7 @@ from fastproxy.formats.chat import (
     Video,
 )
 from fastproxy.formats.checked import as_mapping, mapping, needed, text, wrong
+from fastproxy.formats.foreign_files import note_citations
 from fastproxy.formats.openai_chat.sources import base64_text, from_uri, to_uri, type_by_name
 from fastproxy.formats.openai_chat.words import NAME
 
@@ -205,6 +206,7 @@ class PartWriter:
         return {"type": "image_url", "image_url": {"url": url, **detail}}
 
     def document(self, part: Document) -> Json | None:
+        note_citations(part, self._notes)
         if part.text is not None:
             lead = "\n".join(said for said in (part.title, part.context) if said)
             return {"type": "text", "text": f"{lead}\n\n{part.text}" if lead else part.text}

@@ -17,7 +17,7 @@ from fastproxy.formats.openai_chat.failures import error_of, read_failure
 from fastproxy.formats.openai_chat.sources import to_uri
 from fastproxy.formats.openai_chat.stream_reader import StreamReader, begin_of, read_usage
 from fastproxy.formats.openai_chat.thoughts import write_details
-from fastproxy.formats.openai_chat.words import FINISH_OF, NAME, SERVICE_TIERS, reason_of
+from fastproxy.formats.openai_chat.words import FINISH_OF, NAME, REFUSING, SERVICE_TIERS, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +35,17 @@ def read_reply(body: Json, *, think_tags: bool = False) -> list[Event]:
     if error:
         return [read_failure(error)]
     given = body.get("choices")
+    if type(given) is list and len(given) == 1 and type(given[0]) is dict and not think_tags:
+        said = _plain(given[0])
+        if said is not None:
+            usage = read_usage(body.get("usage"))
+            return (
+                [begin_of(body), *said, UsageReport(usage), DONE]
+                if usage is not None
+                else [begin_of(body), *said, DONE]
+            )
     if not given or not isinstance(given, list) or not all(isinstance(choice, dict) for choice in given):
         raise FormatError("field 'choices' of the upstream's reply is no list of choices")
-    if len(given) == 1 and not think_tags and (said := _plain(given[0])) is not None:
-        usage = read_usage(body.get("usage"))
-        return [begin_of(body), *said, UsageReport(usage), DONE] if usage is not None else [begin_of(body), *said, DONE]
     reader = StreamReader(think_tags=think_tags)
     out: list[Event] = []
     reader.take({**body, "choices": [_as_delta(choice, place) for place, choice in enumerate(given)]}, out)
@@ -53,8 +59,11 @@ def _plain(choice: Json) -> tuple[TextDelta, End] | None:
     if type(message) is not dict or finish not in _PLAIN_ENDS or choice.get("logprobs"):
         return None
     text = message.get("content")
-    if type(text) is not str or not text or any(message[name] for name in message.keys() - _IN_PLAIN):
+    if type(text) is not str or not text:
         return None
+    for name, value in message.items():
+        if value and name not in _IN_PLAIN:
+            return None
     index = choice.get("index")
     index = index if type(index) is int else 0
     return TextDelta(0, text, choice=index), End(reason_of(finish), choice=index)
@@ -98,8 +107,15 @@ def _choice(choice: Choice, index: int, context: ReplyContext) -> Json:
         "index": index,
         "message": message,
         "logprobs": {"content": list(choice.logprobs), "refusal": None} if choice.logprobs else None,
-        "finish_reason": "function_call" if "function_call" in message else FINISH_OF[choice.reason],
+        "finish_reason": "function_call" if "function_call" in message else _finish(choice),
     }
+
+
+def _finish(choice: Choice) -> str:
+    """A refusal in the model's own words is a reply that came to its end, as with OpenAI itself."""
+    if choice.reason == "refusal" and any(isinstance(part, Refusal) for part in choice.parts):
+        return "stop"
+    return FINISH_OF[choice.reason]
 
 
 def _bare_message(choice: Choice) -> Json | None:
@@ -115,7 +131,7 @@ def _message(choice: Choice, context: ReplyContext) -> Json:
     text = "".join(part.text for part in parts if isinstance(part, Text))
     refusal = "".join(part.text for part in parts if isinstance(part, Refusal))
     calls = [part for part in parts if isinstance(part, ToolCall)]
-    if choice.reason == "refusal" and not refusal and not text:
+    if choice.reason in REFUSING and not refusal and not text:
         refusal = choice.explanation or ""
     message: Json = {
         "role": "assistant",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from fastproxy.formats import exact
 from fastproxy.formats.chat import Image, Thinking
 from fastproxy.formats.custom_tools import unwrap_input
 from fastproxy.formats.events import (
@@ -35,7 +36,7 @@ from fastproxy.formats.events import (
 )
 from fastproxy.formats.openai_chat.reply import signature_content, write_audio, write_citation, write_image, write_usage
 from fastproxy.formats.openai_chat.thoughts import write_detail
-from fastproxy.formats.openai_chat.words import FINISH_OF, SERVICE_TIERS
+from fastproxy.formats.openai_chat.words import FINISH_OF, REFUSING, SERVICE_TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +140,7 @@ class _Choice:
         return self._delta({"role": "assistant", "content": "", "refusal": None})
 
     def _delta(self, delta: Json) -> bytes:
-        return self._before + _dumps(delta) + self._after
+        return self._before + exact.dumps(delta) + self._after
 
     def write(self, event: InChoice) -> bytes:
         if type(event) is TextDelta and event.block == self._block and event.signature is None:
@@ -215,13 +216,15 @@ class _Choice:
         return self._delta({"audio": audio}) if audio is not None else b""
 
     def _logprobs(self, event: Logprobs) -> bytes:
-        said = _dumps({"content": event.content, "refusal": None})
+        said = exact.dumps({"content": event.content, "refusal": None})
         return self._before + b'{},"logprobs":' + said + b',"finish_reason":null}]' + self._tail
 
     def _end(self, event: End) -> bytes:
         finish = "function_call" if self._calls and self._context.functions else FINISH_OF[event.reason]
+        if event.reason == "refusal" and self._has_refused:
+            finish = "stop"  # as in a whole reply
         said = self._end_call()
-        if event.reason == "refusal" and event.explanation and not (self._has_refused or self._chars):
+        if event.reason in REFUSING and event.explanation and not (self._has_refused or self._chars):
             said += self._delta({"refusal": event.explanation})
         return said + self._before + b'{},"logprobs":null,"finish_reason":"' + finish.encode() + b'"}]' + self._tail
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 import xxhash
 
 from fastproxy.errors import FormatError
+from fastproxy.formats import exact
+from fastproxy.formats.builtins import counterpart
 from fastproxy.formats.chat import Original, Tool, ToolCall, ToolChoice
 from fastproxy.formats.checked import array, as_mapping, boolean, mapping, needed, text, wrong
 from fastproxy.formats.custom_tools import wrap_custom, wrap_input
+from fastproxy.formats.foreign_tools import is_strict, note_extras
 from fastproxy.formats.openai_chat.content import read_cache
 from fastproxy.formats.openai_chat.words import KNOWS_CUSTOM_TOOLS, NAME
 
@@ -131,10 +133,10 @@ def _written(tool: Tool, target: Target, names: ToolNames, notes: Notes) -> Json
         value: Json = original.value
         return value
     if tool.kind == "builtin":
-        notes.drop(tool, "it runs at another vendor")
-        return None
+        return counterpart(tool, NAME, target.builtin_tools, notes)
     if tool.cache is not None:
         notes.change(tool, "without its cache breakpoint")
+    note_extras(tool, notes)
     kind = "custom" if tool.kind == "custom" and target.vendor in KNOWS_CUSTOM_TOOLS else "function"
     said = _described(tool, names) | (_input(tool) if kind == "custom" else _parameters(tool, notes))
     return {"type": kind, kind: said}
@@ -156,8 +158,8 @@ def _parameters(tool: Tool, notes: Notes) -> Json:
         said["parameters"] = wrap_custom(tool)
     elif tool.schema is not None:
         said["parameters"] = tool.schema
-    if tool.strict is not None:
-        said["strict"] = tool.strict
+    if (strict := is_strict(tool, notes)) is not None:
+        said["strict"] = strict
     return said
 
 
@@ -206,7 +208,7 @@ def arguments_text(given: Any) -> str:
     if isinstance(given, str):
         return given
     try:
-        return "" if given is None else orjson.dumps(given).decode()
+        return "" if given is None else exact.dumps(given).decode()
     except TypeError:  # orjson's end is at 254 levels
         raise FormatError("the arguments of a tool call are nested too deeply") from None
 

@@ -114,6 +114,8 @@ FINISH_OF: Final[Mapping[Reason, str]] = {
     "cancelled": "stop",
     "other": "stop",
 }
+# Reasons with which an explanation may come, to be told as a refusal
+REFUSING: Final = ("refusal", "content_filter")
 # These say why nothing more came, also when calls were made before.
 STRONGER_THAN_CALLS: Final = frozenset(("length", "context_window", "content_filter", "refusal", "cancelled"))
 

@@ -37,12 +37,14 @@ _BESIDE_CONTENT: Final = (Thinking, ToolCall, ToolResult, Refusal)
 
 
 def write_messages(turns: Sequence[Turn], target: Target, names: ToolNames, notes: Notes) -> list[Json]:
-    plain = _plain(turns)
-    return plain if plain is not None else _Writer(target, names, notes).write(_joined(turns))
+    return _Writer(target, names, notes).write(_joined(turns))
 
 
-def _plain(turns: Sequence[Turn]) -> list[Json] | None:
-    """A conversation of bare texts, the user's last, as most are: 0.4 us a turn instead of 1.6. None for any other."""
+def plain_messages(turns: Sequence[Turn]) -> list[Json] | None:
+    """A conversation of bare texts in another format, the user's last, as most are: 0.3 us a turn instead of 1.6.
+
+    None for any other.
+    """
     made: list[Json] = []
     before = "assistant"
     for turn in turns:
@@ -50,18 +52,13 @@ def _plain(turns: Sequence[Turn]) -> list[Json] | None:
         if role not in _PLAIN_ROLES or role == before == "assistant" or len(parts) != 1 or turn.name is not None:
             return None
         part = parts[0]
-        if type(part) is not Text or not _is_bare(part) or _is_own(turn):
+        if type(part) is not Text or not part.text or part.citations:
+            return None
+        if part.cache is not None or part.signature is not None:
             return None
         made.append({"role": _PLAIN_ROLES[role], "content": part.text})
         before = role
     return made if before != "assistant" else None
-
-
-def _is_bare(part: Text) -> bool:
-    """Whether there is nothing to a text but its letters."""
-    if not part.text or part.cache is not None or part.signature is not None or part.citations:
-        return False
-    return part.original is None or part.original.format != NAME
 
 
 def _joined(turns: Sequence[Turn]) -> list[Turn]:
@@ -69,11 +66,16 @@ def _joined(turns: Sequence[Turn]) -> list[Turn]:
     made: list[Turn] = []
     for turn in turns:
         last = made[-1] if made else None
-        if last is not None and last.role == turn.role == "assistant" and not (_is_own(last) or _is_own(turn)):
-            made[-1] = Turn("assistant", last.parts + turn.parts, last.name or turn.name)
-        else:
+        if last is None or last.role != turn.role or turn.role != "assistant" or _is_own(last) or _is_own(turn):
             made.append(turn)
+        elif turn.parts:
+            between = (Text("\n"),) if last.parts and _is_text(last.parts[-1]) and _is_text(turn.parts[0]) else ()
+            made[-1] = Turn("assistant", (*last.parts, *between, *turn.parts), last.name or turn.name)
     return made
+
+
+def _is_text(part: Part) -> bool:
+    return isinstance(part, Text) and bool(part.text)
 
 
 def _is_own(turn: Turn) -> bool:
@@ -174,12 +176,17 @@ class _Writer:
         self._messages.append(message)
 
     def _spoken(self, turn: Turn) -> str | None:
-        """Texts without a separator, as the model wrote them; media have no place in an assistant's message."""
+        """Texts without a separator, as the model wrote them, and what a vendor's tool did on lines of its own; media
+        have no place in an assistant's message."""
         said: list[str] = []
+        was_opaque = False
         for part in turn.parts:
             if isinstance(part, Text | Opaque):
                 made = self._parts.write(part)
-                said += [made["text"]] if made is not None and "text" in made else []
+                if made is not None and made.get("text"):
+                    is_opaque = isinstance(part, Opaque)
+                    said += ["\n", made["text"]] if said and (is_opaque or was_opaque) else [made["text"]]
+                    was_opaque = is_opaque
                 if part.cache is not None:
                     self._notes.change(part, "without its cache breakpoint")
             elif not isinstance(part, _BESIDE_CONTENT):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fastproxy.formats.openai_responses.words import EFFORTS, ENCRYPTED, nearest_effort
+from fastproxy.formats.openai_responses.words import EFFORTS, ENCRYPTED, LOGPROBS, nearest_effort
 
 if TYPE_CHECKING:
     from fastproxy.formats.chat import Effort, Facts, Target
@@ -17,8 +17,8 @@ _SAMPLING: Final = (("temperature", "temperature"), ("top_p", "top_p"))
 _TOOL_FIELDS: Final = ("tools", "tool_choice", "parallel_tool_calls", "max_tool_calls")
 
 
-def obey(body: dict[str, Any], target: Target, notes: Notes) -> None:
-    """Changes `body`, which is the writer's own."""
+def obey(body: dict[str, Any], target: Target, notes: Notes, *, is_own: bool = True) -> None:
+    """Changes `body`, which is the writer's own. `is_own`: the client speaks this format, and so knows `include`."""
     facts = target.facts
     _sampling(body, facts, notes)
     _limit(body, facts, notes)
@@ -32,6 +32,8 @@ def obey(body: dict[str, Any], target: Target, notes: Notes) -> None:
     for name in sorted(target.drop_fields & body.keys()) if target.drop_fields else ():
         del body[name]
         notes.drop(name, "the vendor refuses it")
+    if "top_logprobs" in target.drop_fields and _exclude(body, LOGPROBS):
+        notes.drop("include" if is_own else "top_logprobs", f"the vendor refuses {LOGPROBS}")
 
 
 def _sampling(body: dict[str, Any], facts: Facts, notes: Notes) -> None:
@@ -66,10 +68,17 @@ def _forget(body: dict[str, Any], notes: Notes) -> None:
     reasoning = body.pop("reasoning", None)
     if isinstance(reasoning, dict) and reasoning.get("effort") not in (None, "none"):
         notes.drop("reasoning", "the model does not think")
+    _exclude(body, ENCRYPTED)
+
+
+def _exclude(body: dict[str, Any], word: str) -> bool:
+    """Whether `include` had asked for it."""
     include = body.get("include")
-    if isinstance(include, list) and ENCRYPTED in include:
-        left = [word for word in include if word != ENCRYPTED]
-        body.pop("include") if not left else body.update(include=left)
+    if not isinstance(include, list) or word not in include:
+        return False
+    left = [other for other in include if other != word]
+    body.pop("include") if not left else body.update(include=left)
+    return True
 
 
 def _fitted(wanted: Effort, facts: Facts) -> Effort:

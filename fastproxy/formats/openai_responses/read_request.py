@@ -55,8 +55,23 @@ def _input(body: dict[str, Any]) -> tuple[Turn, ...]:
     if not isinstance(value, list):
         checked.wrong("input", value, "a string or an array of items")
     turns = [read_item(checked.as_mapping(item, f"input[{n}]"), f"input[{n}]") for n, item in enumerate(value)]
+    for place, turn in enumerate(turns):
+        if turn.role == "assistant" and len(turn.parts) == 1:
+            _sign_text(turns, place)
     signatures = signed_calls(value)
     return tuple(_signed(turn, signatures) for turn in turns) if signatures else tuple(turns)
+
+
+def _sign_text(turns: list[Turn], place: int) -> None:
+    """A signature that its client carried in an item of its own goes back to the text in front of it."""
+    part = turns[place].parts[0]
+    if not isinstance(part, Text) or part.signature is None or part.text or not place:
+        return
+    before = turns[place - 1]
+    last = before.parts[-1] if before.parts and before.role == "assistant" else None
+    if isinstance(last, Text) and last.signature is None:
+        turns[place - 1] = replace(before, parts=(*before.parts[:-1], replace(last, signature=part.signature)))
+        turns[place] = replace(turns[place], parts=())
 
 
 def _signed(turn: Turn, signatures: dict[str, str]) -> Turn:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import xxhash
+
 from fastproxy.formats import checked
 from fastproxy.formats.chat import Original, OutputFormat, Reasoning
 from fastproxy.formats.openai_responses.words import (
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from fastproxy.formats.chat import ChatRequest, Facts
     from fastproxy.formats.notes import Notes
 
+MAX_LABEL_CHARS: Final = 128  # of safety_identifier
 LEAST_OUTPUT: Final = 16  # max_output_tokens below it is refused
 # body fields that read_request has words for; the rest are extra
 KNOWN: Final = frozenset(
@@ -37,7 +40,7 @@ KNOWN: Final = frozenset(
     )
 )  # fmt: skip
 # of other formats' extra fields, those that mean the same here
-SHARED: Final = frozenset(("prompt_cache_retention", "prompt_cache_options", "moderation", "safety_identifier"))
+SHARED: Final = frozenset(("prompt_cache_retention", "prompt_cache_options", "moderation", "safety_identifier", "user"))
 
 
 def read_settings(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,10 +127,7 @@ def write_settings(writing: Writing, only: set[str] | None = None) -> dict[str, 
     for (name, key), value in zip(_BODY_NAMES.items(), _get_plain(request), strict=True):
         if value is not None and (only is None or name in only):
             made[key] = value
-    if "metadata" in made:
-        made["metadata"] = _texts(made["metadata"])
-        if not made["metadata"]:
-            del made["metadata"]
+    _tidy(made, writing.notes)
     for name, write in (("max_output", _write_max), ("service_tier", _write_tier), ("reasoning", _write_reasoning)):
         if (only is None or name in only) and getattr(request, name) is not None:
             made |= write(writing)
@@ -154,6 +154,23 @@ def _texts(metadata: Mapping[str, Any]) -> dict[str, str]:
     return {name: value if isinstance(value, str) else str(value) for name, value in metadata.items()}
 
 
+def _tidy(made: dict[str, Any], notes: Notes) -> None:
+    """Labels as the API takes them."""
+    if "safety_identifier" in made:
+        made["safety_identifier"] = _label(made["safety_identifier"], notes)
+    if "metadata" in made:
+        made["metadata"] = _texts(made["metadata"])
+        if not made["metadata"]:
+            del made["metadata"]
+
+
+def _label(label: str, notes: Notes) -> str:
+    if len(label) <= MAX_LABEL_CHARS:
+        return label
+    notes.change("user", f"over {MAX_LABEL_CHARS} characters: a hash of it")
+    return xxhash.xxh3_128_hexdigest(label.encode("utf-8", "replace"))
+
+
 def _write_max(writing: Writing) -> dict[str, Any]:
     wanted = writing.request.max_output or LEAST_OUTPUT
     if wanted < LEAST_OUTPUT:
@@ -175,7 +192,8 @@ def _write_reasoning(writing: Writing) -> dict[str, Any]:
     effort = reasoning.effort
     if effort is None and reasoning.budget is not None:
         effort = effort_of(reasoning.budget)
-        writing.notes.change("reasoning", f"a budget of {reasoning.budget} tokens became an effort")
+        if reasoning.budget > 0:  # none, and the model's own choice, are said exactly
+            writing.notes.change("reasoning", f"a budget of {reasoning.budget} tokens became an effort")
     made: dict[str, Any] = {} if effort is None else {"effort": effort}
     if reasoning.show and effort != "none":
         made["summary"] = "auto"

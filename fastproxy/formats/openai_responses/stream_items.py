@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from fastproxy.formats import custom_tools
+from fastproxy.formats import custom_tools, exact
 from fastproxy.formats.openai_responses.write_reply import (
     custom_call,
     function_call,
@@ -35,7 +35,7 @@ class Sequence:
     def event(self, kind: str, **fields: Any) -> bytes:
         number, self.number = self.number, self.number + 1
         name = kind.encode()
-        return b"event: %b\ndata: %b\n\n" % (name, _dumps({"type": kind, "sequence_number": number} | fields))
+        return b"event: %b\ndata: %b\n\n" % (name, exact.dumps({"type": kind, "sequence_number": number} | fields))
 
 
 class Deltas:

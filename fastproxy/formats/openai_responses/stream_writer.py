@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from fastproxy.formats.chat import Image
+from fastproxy.formats.chat import Image, Opaque
 from fastproxy.formats.events import (
     Begin,
     Cited,
@@ -36,7 +36,7 @@ from fastproxy.formats.events import (
 )
 from fastproxy.formats.openai_responses.stream_items import OpenCall, OpenMessage, OpenReasoning, Sequence
 from fastproxy.formats.openai_responses.tools import spaces_of
-from fastproxy.formats.openai_responses.words import NAME, unfinished
+from fastproxy.formats.openai_responses.words import NAME, REFUSING, unfinished
 from fastproxy.formats.openai_responses.write_items import own_value, write_citation
 from fastproxy.formats.openai_responses.write_reply import (
     ended,
@@ -182,6 +182,8 @@ class StreamWriter:
         own, part = own_value(event.part), event.part
         if isinstance(own, dict):
             return self._close() + self._whole(own)
+        if isinstance(part, Opaque) and part.is_said:
+            return self._text(TextDelta(event.block, part.summary))
         if isinstance(part, Image) and part.source.data is not None:
             return self._close() + self._whole(image(self._id("ig"), part))
         return b""
@@ -203,7 +205,7 @@ class StreamWriter:
 
     def _end(self, event: End) -> bytes:
         self._reason, said = event.reason, b""
-        if event.explanation and not self._is_refused:
+        if event.explanation and not self._is_refused and event.reason in REFUSING:
             opening, item = self._message()
             said = opening + item.say(-1, event.explanation, refusal=True)
         cut = unfinished(event.reason, refused=self._is_refused) is not None

@@ -13,7 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.formats import checked
+from fastproxy.formats.builtins import counterpart
 from fastproxy.formats.chat import Original, Tool, ToolChoice
+from fastproxy.formats.foreign_tools import is_strict, note_extras
 from fastproxy.formats.openai_responses.words import CHOICES, NAME, flat_name
 
 if TYPE_CHECKING:
@@ -88,7 +90,8 @@ def _chosen(value: dict[str, Any]) -> str:
     return str(value.get("type"))
 
 
-def write_tools(tools: Iterable[Tool], names: ToolNames, notes: Notes) -> list[dict[str, Any]]:
+def write_tools(tools: Iterable[Tool], names: ToolNames, notes: Notes, builtin: str = "drop") -> list[dict[str, Any]]:
+    """`builtin`: what becomes of another vendor's tools (builtins.py)."""
     made: list[dict[str, Any]] = []
     spaces: dict[int, list[Tool]] = {}
     for tool in tools:
@@ -101,7 +104,8 @@ def write_tools(tools: Iterable[Tool], names: ToolNames, notes: Notes) -> list[d
         elif own and tool.original is not None:
             made.append(tool.original.value)
         elif tool.kind == "builtin":
-            notes.drop(tool, "runs at another vendor")
+            other = counterpart(tool, NAME, builtin, notes)
+            made += [other] if other is not None and other not in made else []
         else:
             made.append(_write_tool(tool, names, notes))
     return [_narrowed(value, spaces[id(value)]) if id(value) in spaces else value for value in made]
@@ -121,12 +125,13 @@ def _write_tool(tool: Tool, names: ToolNames, notes: Notes) -> dict[str, Any]:
     if tool.description is not None:
         made["description"] = tool.description
     if tool.cache is not None:
-        notes.drop(tool, "cache breakpoints are automatic")
+        notes.change(tool, "without its cache breakpoint: they are automatic")
+    note_extras(tool, notes)
     if tool.kind == "custom":
         return made | {"format": dict(tool.grammar)} if tool.grammar is not None else made
     made["parameters"] = dict(tool.schema) if tool.schema is not None else dict(NO_PARAMETERS)
     # what is not said is strict here and not strict everywhere else
-    made["strict"] = bool(tool.strict)
+    made["strict"] = bool(is_strict(tool, notes))
     return made
 
 

@@ -112,6 +112,9 @@ UNFINISHED: Final[Mapping[Reason, str | None]] = {
     "other": None,
 }
 
+# reasons with which an explanation may come, to be told as a refusal
+REFUSING: Final = ("refusal", "content_filter")
+
 # items that only Responses have: who put them into the conversation
 KNOWN_ITEMS: Final[Mapping[str, str]] = {
     "file_search_call": "assistant",
@@ -177,7 +180,7 @@ def effort_of(budget: int) -> Effort | None:
     """The effort that spends about `budget` tokens of thought; None for the model's own choice."""
     if budget < 0:
         return None
-    steps: tuple[tuple[int, Effort], ...] = ((0, "none"), (2048, "low"), (12288, "medium"))
+    steps: tuple[tuple[int, Effort], ...] = ((0, "none"), (2048, "low"), (8192, "medium"))
     return next((effort for limit, effort in steps if budget <= limit), "high")
 
 

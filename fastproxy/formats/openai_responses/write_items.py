@@ -26,8 +26,10 @@ from fastproxy.formats.chat import (
     ToolResult,
     Turn,
 )
+from fastproxy.formats.foreign_files import note_citations
 from fastproxy.formats.openai_responses.words import NAME
 from fastproxy.formats.tool_names import fitting_id
+from fastproxy.formats.turns import INSTRUCTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,7 +85,7 @@ class ItemWriter:
         if turn.role == "assistant":
             return results + self._assistant(rest)
         content = [made for part in rest for made in self._content(part)]
-        if not content and (results or rest):
+        if not content and (results or rest or turn.role in INSTRUCTING):
             return results
         role = "user" if turn.role == "tool" else turn.role
         return [*results, {"type": "message", "role": role, "content": as_string(content)}]
@@ -193,6 +195,7 @@ class ItemWriter:
         return []
 
     def _document(self, document: Document) -> list[dict[str, Any]]:
+        note_citations(document, self._notes)
         if document.text is not None:
             heads = [line for line in (document.title, document.context) if line]
             return [{"type": "input_text", "text": "\n\n".join([*heads, document.text])}]
@@ -223,7 +226,7 @@ class ItemWriter:
 
     def _note_cache(self, part: Part) -> None:
         if part.cache is not None:
-            self._notes.drop(part, "cache breakpoints are automatic")
+            self._notes.change(part, "without its cache breakpoint: they are automatic")
 
     def _note_signature(self, part: Text | ToolCall) -> None:
         if part.signature is not None:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.formats import carrier, custom_tools
-from fastproxy.formats.chat import Image, Part, Refusal, Text, Thinking, ToolCall
+from fastproxy.formats.chat import Image, Opaque, Part, Refusal, Text, Thinking, ToolCall
 from fastproxy.formats.openai_responses.items import CALL, REDACTED, TEXT
 from fastproxy.formats.openai_responses.tools import spaces_of
-from fastproxy.formats.openai_responses.words import NAME, REPLY_TIERS, unfinished
+from fastproxy.formats.openai_responses.words import NAME, REFUSING, REPLY_TIERS, unfinished
 from fastproxy.formats.openai_responses.write_items import own_value, summary_of, write_citation
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def write_reply(reply: Reply, context: ReplyContext) -> dict[str, Any]:
     choice = reply.choices[0]
     refused = any(isinstance(part, Refusal) for part in choice.parts)
     parts = choice.parts
-    if choice.explanation and not refused:
+    if choice.explanation and not refused and choice.reason in REFUSING:
         parts = (*parts, Refusal(choice.explanation))
     output = Items(context, list(choice.logprobs)).of(parts)
     reason = unfinished(choice.reason, refused=refused)
@@ -94,9 +94,13 @@ def ended(reason: Reason, output: list[dict[str, Any]], usage: Usage | None, *, 
 
 def write_usage(usage: Usage) -> dict[str, Any]:
     spent = usage.input + usage.cache_read + usage.cache_write
+    details: dict[str, Any] = {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write}
+    if usage.cache_write_long:
+        kept = usage.cache_write_long
+        details["cache_write_tokens_details"] = {"ttl_12h_tokens": kept, "ttl_30m_tokens": usage.cache_write - kept}
     return {
         "input_tokens": spent,
-        "input_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write},
+        "input_tokens_details": details,
         "output_tokens": usage.output,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": spent + usage.output,
@@ -142,6 +146,8 @@ class Items:
             citations = [made for one in part.citations if (made := write_citation(one, part.text)) is not None]
             logprobs, self._logprobs = self._logprobs, []
             return {"type": "output_text", "text": part.text, "annotations": citations, "logprobs": logprobs}
+        if isinstance(part, Opaque) and part.is_said and part.summary and own_value(part) is None:
+            return {"type": "output_text", "text": part.summary, "annotations": [], "logprobs": []}
         return {"type": "refusal", "refusal": part.text} if isinstance(part, Refusal) else None
 
     def _items(self, part: Part) -> list[dict[str, Any]]:

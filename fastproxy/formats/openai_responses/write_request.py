@@ -45,8 +45,8 @@ def write_request(request: ChatRequest, target: Target, notes: Notes) -> tuple[d
     body = _own(writing) if request.format == NAME else _translated(writing)
     body["model"] = target.model
     _conversation(body, request.turns if request.format == NAME else _answered(request, notes), writing, names)
-    _tools(body, writing, names)
-    obey(body, target, notes)
+    _tools(body, writing, names, target.builtin_tools)
+    obey(body, target, notes, is_own=request.format == NAME)
     return body, names
 
 
@@ -191,11 +191,11 @@ def _noted_prefill(turns: tuple[Turn, ...], notes: Notes) -> tuple[Turn, ...]:
     return turns
 
 
-def _tools(body: dict[str, Any], writing: Writing, names: ToolNames) -> None:
+def _tools(body: dict[str, Any], writing: Writing, names: ToolNames, builtin: str) -> None:
     """Sets `tools` and `tool_choice`, and drops what only makes sense with tools."""
     request, notes = writing.request, writing.notes
     is_own = request.format == NAME
-    tools = write_tools(request.tools, names, notes)
+    tools = write_tools(request.tools, names, notes, builtin)
     if tools:
         body["tools"] = tools
     elif body.get("tools"):

@@ -57,4 +57,5 @@ def test_a_spoilt_stream_does_not_break_the_reader(data: st.DataObject) -> None:
 @given(st.data())
 def test_a_spoilt_reply_does_not_break_the_reader(data: st.DataObject) -> None:
     body = golden(data.draw(st.sampled_from(STREAMS)).name.replace("stream_", "reply_").replace(".sse", ".json"))
-    anthropic.write_reply(fold(anthropic.read_reply(spoilt(data, body))), CONTEXT)
+    with contextlib.suppress(FormatError):  # which says that it is no message
+        anthropic.write_reply(fold(anthropic.read_reply(spoilt(data, body))), CONTEXT)

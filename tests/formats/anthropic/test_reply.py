@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from anthropic.types import Message
 
+from fastproxy.errors import FormatError
 from fastproxy.formats import anthropic
 from fastproxy.formats.chat import (
     Citation,
@@ -132,7 +133,8 @@ def test_a_custom_call_goes_out_with_its_input() -> None:
 
 
 def test_what_the_model_made_is_shown_in_words() -> None:
-    found = content(Image(Source("image/png", data="AAAA")), Opaque("search", "Found it."), Opaque("nothing"))
+    said, step = Opaque("sound", "Found it.", is_said=True), Opaque("step", "I looked.")
+    found = content(Image(Source("image/png", data="AAAA")), said, step)
     assert [block["text"] for block in found] == ["![image](data:image/png;base64,AAAA)", "Found it."]
 
 
@@ -207,3 +209,9 @@ def test_case_80_the_input_of_the_json_tool_is_the_text() -> None:
     body["content"] = [{"type": "tool_use", "id": "t", "name": "json_output", "input": {"a": 1}}]
     events = anthropic.read_reply(body, unwrap_tool="json_output")
     assert [event for event in events if isinstance(event, TextDelta | End)] == [TextDelta(0, '{"a":1}'), End("stop")]
+
+
+@pytest.mark.parametrize("body", [{}, {"content": None}, {"content": "hello"}, {"choices": []}])
+def test_what_is_no_message_was_taken_for_an_empty_one(body: dict[str, Any]) -> None:
+    with pytest.raises(FormatError, match="'content'"):
+        anthropic.read_reply(body)

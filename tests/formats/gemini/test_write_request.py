@@ -84,7 +84,7 @@ def test_case_12_a_turn_of_calls_only_has_no_text() -> None:
 def test_case_13_an_empty_users_turn_is_filled() -> None:
     body, lost = written(asked(Turn("user", (Text(""),))))
     assert body["contents"] == [user({"text": "…"})]
-    assert lost == ("turns changed: an empty turn was filled",)
+    assert lost == ("turn changed: it is empty", "turns changed: an empty turn was filled")
 
 
 def test_case_13_an_empty_turn_between_others_is_merged_away() -> None:

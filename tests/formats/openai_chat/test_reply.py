@@ -95,7 +95,7 @@ PNG = golden("image")["choices"][0]["message"]["images"][0]["image_url"]["url"].
         ("custom_call", [ToolCall("call_c1", "python", 'print("hi")\n', custom=True)], "tool_calls"),
         ("function_call", [ToolCall("", "get_weather", '{"city":"Oslo"}')], "tool_calls"),
         ("image", [Text("Here it is."), Image(Source("image/png", PNG))], "stop"),
-        ("audio", [Opaque("audio", "Hello there.")], "stop"),
+        ("audio", [Opaque("audio", "Hello there.", is_said=True)], "stop"),
     ],
 )  # fmt: skip
 def test_replies_inward(name: str, parts: list[Part], reason: Reason) -> None:
@@ -257,8 +257,8 @@ def test_case_118_ids_and_names_are_ours() -> None:
                 {"id": "c0", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}},
                 {"id": "call_0a1b_1", "type": "function", "function": {"name": "g", "arguments": "{}"}}]},
             "tool_calls", id="case 115 and 117, an empty id, no arguments"),
-        pytest.param((Refusal("no"),), {"reason": "refusal"}, {"content": None, "refusal": "no"}, "content_filter",
-            id="case 106 a refusal"),
+        pytest.param((Refusal("no"),), {"reason": "refusal"}, {"content": None, "refusal": "no"}, "stop",
+            id="case 110 a refusal in the model's words"),
         pytest.param((), {"reason": "refusal", "explanation": "because"}, {"content": None, "refusal": "because"},
             "content_filter", id="case 106 its explanation"),
         pytest.param((Text("x"),), {"reason": "stop_sequence", "stop_sequence": "END"}, {"content": "x"}, "stop",

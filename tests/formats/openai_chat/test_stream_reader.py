@@ -217,10 +217,10 @@ A, B = ToolCall("a", "f", '{"x":1}'), ToolCall("b", "g", '{"y":2}')
         ),
         pytest.param(
             [chunk({"audio": {"id": "i", "data": "YQ=="}}), chunk({"audio": {"data": "Yg=="}})],
-            [Opaque("audio")], id="sound in pieces that are padded",
+            [Opaque("audio", is_said=True)], id="sound in pieces that are padded",
         ),
-        pytest.param([chunk({"audio": {"data": "Y="}}), chunk({"audio": {"data": "Yg=="}})], [Opaque("audio")],
-                     id="sound that is no base64"),
+        pytest.param([chunk({"audio": {"data": "Y="}}), chunk({"audio": {"data": "Yg=="}})],
+                     [Opaque("audio", is_said=True)], id="sound that is no base64"),
         pytest.param([chunk({"content": [{"type": "text", "text": "x"}]})], [Text("x")], id="content as an array"),
         pytest.param([chunk(None), chunk({}), {"choices": [{"message": {"content": "x"}}]}], [Text("x")],
                      id="no delta"),

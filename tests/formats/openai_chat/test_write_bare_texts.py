@@ -16,7 +16,7 @@ from fastproxy.formats.chat import (
     Turn,
 )
 from fastproxy.formats.notes import Notes
-from fastproxy.formats.openai_chat.write_messages import _joined, _plain, _Writer
+from fastproxy.formats.openai_chat.write_messages import _joined, _Writer, plain_messages
 from fastproxy.formats.tool_names import ToolNames
 
 Json = dict[str, Any]
@@ -42,7 +42,7 @@ HELLO = Turn("user", (Text("Hi"),))
 )
 def test_bare_texts_are_written_the_short_way_and_say_the_same(turns: tuple[Turn, ...]) -> None:
     notes = Notes()
-    assert _plain(turns) == by_the_long_way(turns, notes)
+    assert plain_messages(turns) == by_the_long_way(turns, notes)
     assert not notes
 
 
@@ -61,9 +61,7 @@ def test_bare_texts_are_written_the_short_way_and_say_the_same(turns: tuple[Turn
         (Turn("user", (Text("Hi", None, (Citation("u"),)),)),),
         (Turn("user", (Text("Hi", cache="5m"),)),),
         (Turn("user", (Refusal("no"),)),),
-        (Turn("user", (Text("Hi", original=Original("openai-chat", {"type": "text", "text": "Hi", "x": 1})),)),),
-        (Turn("user", (Text("Hi"),), original=Original("openai-chat", {"role": "user", "content": "Hi", "x": 1})),),
     ],
 )
 def test_whatever_is_more_than_bare_texts_goes_the_long_way(turns: tuple[Turn, ...]) -> None:
-    assert _plain(turns) is None
+    assert plain_messages(turns) is None

@@ -243,7 +243,7 @@ def test_case_3_a_single_leading_instruction_goes_on_top() -> None:
         ({"reasoning": Reasoning("max")}, {"reasoning": {"effort": "max"}}),
         ({"reasoning": Reasoning("low", show=True)}, {"reasoning": {"effort": "low", "summary": "auto"}}),
         ({"reasoning": Reasoning(budget=1024)}, {"reasoning": {"effort": "low"}}),
-        ({"reasoning": Reasoning(budget=10_000)}, {"reasoning": {"effort": "medium"}}),
+        ({"reasoning": Reasoning(budget=10_000)}, {"reasoning": {"effort": "high"}}),
         ({"reasoning": Reasoning(budget=32_768, show=True)}, {"reasoning": {"effort": "high", "summary": "auto"}}),
         ({"reasoning": Reasoning(budget=0, show=True)}, {"reasoning": {"effort": "none"}}),
         ({"reasoning": Reasoning(budget=-1)}, {}),
@@ -437,3 +437,36 @@ def test_a_model_without_eyes_gets_no_images() -> None:
     body = written(request, notes, facts=Facts(images=False, documents=False))
     assert body["input"] == [said("hi")]
     assert len(list(notes)) == 2
+
+
+LOGGED = "message.output_text.logprobs"
+REFUSING = Target("gpt-5", drop_fields=frozenset(("top_logprobs",)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "left", "named"),
+    [
+        ({"top_logprobs": 2, "include": [LOGGED]}, {}, ["top_logprobs", "include"]),
+        ({"include": [LOGGED]}, {}, ["include"]),
+        (
+            {"top_logprobs": 2, "include": [LOGGED, "file_search_call.results"]},
+            {"include": ["file_search_call.results"]},
+            ["top_logprobs", "include"],
+        ),
+        ({"include": ["file_search_call.results"]}, {"include": ["file_search_call.results"]}, []),
+    ],
+)
+def test_dropped_probabilities_were_still_included(fields: dict[str, Any], left: Any, named: list[str]) -> None:
+    """A model that refuses top_logprobs refuses to include them, too."""
+    request, notes = read_request({"model": "m", "input": "hi", **fields}), Notes()
+    body, _ = write_request(request, REFUSING, notes)
+    assert {name: value for name, value in body.items() if name not in ("model", "input")} == left
+    assert [note.what for note in notes] == named
+
+
+def test_what_another_clients_probabilities_had_included_goes_under_their_own_name() -> None:
+    for count in (0, 2):
+        notes = Notes()
+        body, _ = write_request(asked(top_logprobs=count), REFUSING, notes)
+        assert body["include"] == FIXED["include"]
+        assert [note.what for note in notes] == ["top_logprobs"]

@@ -198,13 +198,34 @@ GEMINI: Final[list[tuple[str, dict[str, Any]]]] = [
     ("config_fits_the_model", {"generationConfig": {"responseSchema": {"type": "STRING"}}}),
     ("config_fits_the_model", {"generationConfig": {"thinkingConfig": {"thinkingLevel": "LOW", "thinkingBudget": 5}}}),
 ]
+OLLAMA_CALL: Final[dict[str, Any]] = {
+    "role": "assistant", "content": "", "tool_calls": [{"id": "c1", "function": {"name": "f", "arguments": {}}}],
+}  # fmt: skip
+LOCAL_TOOL: Final = {"type": "function", "function": {"name": "a.b", "description": "", "parameters": {}}}
+OLLAMA: Final[list[tuple[str, dict[str, Any]]]] = [
+    ("shape_is_the_servers", {"tool_choice": "required"}),
+    ("shape_is_the_servers", {"options": {"max_tokens": 5}}),
+    ("shape_is_the_servers", {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}]}),
+    ("there_are_messages", {"messages": []}),
+    ("images_are_bare_base64", {"messages": [{**USER, "images": ["data:image/png;base64,AAAA"]}]}),
+    ("images_are_bare_base64", {"messages": [{"role": "tool", "content": "", "images": ["AAAA"]}]}),
+    ("calls_are_answered", {"messages": [USER, OLLAMA_CALL]}),
+    ("calls_are_answered", {"messages": [USER, OLLAMA_CALL, {"role": "tool", "content": "x", "tool_call_id": "c1"}]}),
+    ("thinking_is_as_issued", {"messages": [USER, {"role": "assistant", "content": "a", "thinking": "b"}]}),
+    ("think_is_of_the_models_kind", {"think": "high"}),
+    ("tools_are_well_formed", {"tools": [LOCAL_TOOL]}),
+    ("format_is_json_or_a_schema", {"format": "json_schema"}),
+]
 BASES: Final[dict[str, dict[str, Any]]] = {
     "openai-chat": {"model": "gpt-5", "messages": [USER]},
     "openai-responses": {"model": "gpt-5", "input": "hi"},
     "anthropic": {"model": "claude-haiku-4-5", "max_tokens": 4096, "messages": [USER]},
     "gemini": contents(SAID),
+    "ollama": {"model": "qwen3:4b", "messages": [USER], "stream": False},
 }
-BROKEN: Final = {"openai-chat": CHAT, "openai-responses": RESPONSES, "anthropic": ANTHROPIC, "gemini": GEMINI}
+BROKEN: Final = {
+    "openai-chat": CHAT, "openai-responses": RESPONSES, "anthropic": ANTHROPIC, "gemini": GEMINI, "ollama": OLLAMA,
+}  # fmt: skip
 ROWS: Final = [(name, rule, change) for name, rows in BROKEN.items() for rule, change in rows]
 
 

@@ -1,6 +1,7 @@
-"""A strict vendor: OpenAI, Anthropic and Google in one small server, which refuses what they would refuse.
+"""A strict vendor: OpenAI, Anthropic, Google and Ollama in one small server, which refuses what they would refuse.
 
     /openai/v1/chat/completions   /openai/v1/responses   /anthropic/v1/messages   /gemini/v1beta/models/{m}:{verb}
+    /ollama/api/chat
 
 Every request is checked against the types of the vendor's own SDK and against the vendor's rules; a broken one is a 400
 in the vendor's shape that names the rule. What came is booked, what was refused too. Streams come in shreds.
@@ -24,6 +25,8 @@ from tests.live.strict import (
     anthropic_voice,
     gemini_rules,
     gemini_voice,
+    ollama_rules,
+    ollama_voice,
     openai_rules,
     openai_voice,
     responses_rules,
@@ -68,8 +71,11 @@ DIALECTS: Final = (
     Dialect("gemini", "/gemini/v1beta",
             re.compile(r"/gemini/v1beta/models/([^/:]+):(?:generateContent|(streamGenerateContent))"),
             ("gemini-3-pro-preview", "gemini-2.5-flash"), gemini_rules, gemini_voice, ("x-goog-api-key", KEY)),
+    Dialect("ollama", "/ollama", re.compile(r"/ollama/api/chat"), ("qwen3:4b", "gpt-oss:20b"), ollama_rules,
+            ollama_voice, ("authorization", f"Bearer {KEY}")),
 )  # fmt: skip
-FORMATS: Final = tuple(dialect.format for dialect in DIALECTS)
+UPSTREAMS: Final = tuple(dialect.format for dialect in DIALECTS)
+FORMATS: Final = UPSTREAMS[:-1]  # those that clients of the gateway speak as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ class Vendor:
 
     port: int = 0
     seen: list[Seen] = field(default_factory=list)
-    issued: dict[str, Issued] = field(default_factory=lambda: {name: Issued(name) for name in FORMATS})
+    issued: dict[str, Issued] = field(default_factory=lambda: {name: Issued(name) for name in UPSTREAMS})
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def base(self, wire_format: str) -> str:
@@ -147,7 +153,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif isinstance(said, Fault):
             self._fail(dialect, said)
         elif ask.stream:
-            self._stream(dialect.voice.stream(said, ask, self.vendor.issued[dialect.format], unique), said)
+            events = dialect.voice.stream(said, ask, self.vendor.issued[dialect.format], unique)
+            self._stream(events, said, getattr(dialect.voice, "TYPE", "text/event-stream"))
         else:
             self._whole(dialect.voice.whole(said, ask, self.vendor.issued[dialect.format], unique), dialect, said)
 
@@ -184,9 +191,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data[:cut])
         self.close_connection = cut is not None
 
-    def _stream(self, events: list[bytes], said: Say) -> None:
+    def _stream(self, events: list[bytes], said: Say, kind: str) -> None:
         self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-type", kind)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         for shred in shreds(b"".join(events)):

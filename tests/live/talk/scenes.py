@@ -58,11 +58,11 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def text(begin: Callable[..., Talker]) -> None:
+def text(begin: Callable[..., Talker], cached: int = 20) -> None:
     """The system prompt and the user's words arrive, the reply and its counts come back."""
     said = begin(system="Be brief – and kind.").say("Hello, wörld")
     assert said.text == "I heard “Hello, wörld” and was told “Be brief – and kind.” 🦜"
-    assert (said.ends, said.counts) == ("stop", Counts(120, 20, 30))
+    assert (said.ends, said.counts) == ("stop", Counts(120, cached, 30))
 
 
 def history(begin: Callable[..., Talker]) -> None:

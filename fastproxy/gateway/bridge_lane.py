@@ -1,0 +1,190 @@
+"""The lane of translations: a request like the last one of its connection, to a channel that speaks another format.
+
+What repeats is everything around the body: who asks, for which model, on which channel. The body is read and written
+anew, by the same functions as on the ordinary way (translate.py, whole.py), and so is a reply that is all here. A
+stream, an error, a file that has to be fetched: these are left to the ordinary way.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+from fastproxy.errors import GatewayError
+from fastproxy.formats import checked, exact
+from fastproxy.gateway.inline import needs_files
+from fastproxy.gateway.lane import Lane
+from fastproxy.gateway.relay import own_lines
+from fastproxy.gateway.table import TRACE
+from fastproxy.gateway.take import UNREADABLE
+from fastproxy.gateway.translate import Translation, lossy_line, understand
+from fastproxy.gateway.vault import restore
+from fastproxy.gateway.whole import answer
+from fastproxy.wire.reply_head import MAX_REPLY_HEAD, STATUS_LINES
+from fastproxy.wire.stencil import extra
+
+if TYPE_CHECKING:
+    from fastproxy.formats.usage_fields import Usage
+    from fastproxy.gateway.exchange import Exchange
+    from fastproxy.gateway.table import Attempt
+    from fastproxy.wire.basin import Basin
+    from fastproxy.wire.fields import Reading
+    from fastproxy.wire.outbound import Outbound
+
+
+class BridgeLane(Lane):
+    """Translates, both ways."""
+
+    __slots__ = ("_reply_start", "_translation")
+
+    def __init__(self, exchange: Exchange, attempt: Attempt, reading: Reading) -> None:
+        super().__init__(exchange, attempt, reading, exchange.target)
+        self._stay_same(exchange.head, (b"content-length", *TRACE), (0, 1))
+        self._reply_start = STATUS_LINES[200] + b"content-type: application/json\r\n" + attempt.reply_lines
+        self._translation: Translation | None = None
+
+    # --- the request ----------------------------------------------------------------------------------------------
+
+    def take(self, data: bytes) -> bool:
+        self._started = perf_counter_ns()
+        stencil = self._habit.stencil
+        match = stencil.match(data)
+        if match is None or (groups := match.groups())[::2] != stencil.constants:
+            return self._take_new(data)
+        values, start = groups[1::2], match.end()
+        asked = self._ask(data, start, values[stencil.length_at])
+        outbound = self._set_off(data, len(data) - start, start, values[stencil.length_at]) if asked else None
+        if asked is None or outbound is None:
+            return False
+        body, path = asked
+        outbound.transport.write(stencil.fill((*values, path, self._auth(), b"%d" % len(body)), body))
+        return True
+
+    def take_large(self, basin: Basin, size: int) -> bool:
+        return False
+
+    def _take_new(self, data: bytes) -> bool:
+        """As `take`, for a head that is new in more than its values."""
+        match = self._reading.match(data)
+        if match is None or self._same_places(groups := match.groups()) != self._same:
+            self._is_strange()
+            return False
+        start, digits = match.end(), groups[self._reading.length_at]
+        asked = self._ask(data, start, digits)
+        outbound = self._set_off(data, len(data) - start, start, digits) if asked else None
+        if asked is None or outbound is None:
+            return False
+        body, path = asked
+        outbound.transport.write(self._head(groups, path, self._auth(), b"%d" % len(body)) + body)
+        self._habit.learn(data[:start], self._rewrite)
+        return True
+
+    def _ask(self, data: bytes, start: int, digits: bytes) -> tuple[bytes, bytes] | None:
+        """The body and the path that go up; None if the ordinary way must see to it, be it to say what is wrong."""
+        if digits != b"%d" % (len(data) - start):
+            return None
+        try:
+            translation = understand(self, data[start:])
+            request = translation.request
+            if self.model and request.model != self.model:
+                return None
+            if not translation.only_texts and needs_files(request, self.attempt.format):
+                return None
+            asked = translation.put(restore(self, request, self.attempt), self.attempt, self.table)
+        except (GatewayError, *UNREADABLE):
+            return None
+        if translation.losses and self.key is not None and self.key.lossy == "strict":
+            return None
+        self._translation = translation
+        return asked
+
+    def _head(self, groups: tuple[bytes, ...], path: bytes, auth: bytes, digits: bytes) -> bytes:
+        """The head for the upstream; of the client's, nothing but its trace."""
+        parts = [b"POST ", path, self.attempt.fixed]
+        for name in TRACE:
+            place = self._reading.places.get(name, -1)
+            if place >= 0:
+                parts += (name, b": ", groups[place], b"\r\n")
+        parts += (auth, self.attempt.via, b"content-length: ", digits, b"\r\n\r\n")
+        return b"".join(parts)
+
+    def _rewrite(self, head: bytes) -> bytes | None:
+        """As `_head`, for a head with marks."""
+        match = self._reading.match(head)
+        return self._head(match.groups(), extra(0), extra(1), extra(2)) if match is not None else None
+
+    # --- the reply ------------------------------------------------------------------------------------------------
+
+    def whole_reply(self, outbound: Outbound, data: bytes) -> bool:
+        stencil = self.attempt.replies.stencil
+        match = stencil.match(data)
+        if match is None or (groups := match.groups())[::2] != stencil.constants:
+            return self._new_reply(outbound, data)
+        values, start = groups[1::2], match.end()
+        if values[stencil.length_at] != b"%d" % (len(data) - start) or stencil.status != 200:
+            return False
+        answered = self._answer(data, start)
+        if answered is None:
+            return False
+        body, varying, usage = answered
+        self.inbound.transport.write(stencil.fill((*values, self.name(), varying, b"%d" % len(body)), body))
+        self._close(outbound, len(body), usage)
+        return True
+
+    def _new_reply(self, outbound: Outbound, data: bytes) -> bool:
+        """As `whole_reply`, for a head that is new in more than its values."""
+        reading = outbound.pool.reading
+        match = self._recognised(reading, data)
+        if match is None or reading is None:
+            return False
+        groups, start = match.groups(), match.end()
+        answered = self._answer(data, start) if groups[0] == b"200" else None
+        if answered is None:
+            return False
+        body, varying, usage = answered
+        head = self._reply_head(reading, groups, self.name(), (varying, b"%d" % len(body)))
+        self.attempt.replies.learn(data[:start], partial(self._rewrite_reply, reading))
+        self.inbound.transport.write(head + body)
+        self._close(outbound, len(body), usage)
+        return True
+
+    def _answer(self, data: bytes, start: int) -> tuple[bytes, bytes, Usage] | None:
+        """The body for the client, the lines that vary, and what it cost; None leaves it to the ordinary way."""
+        translation = self._translation
+        if translation is None or translation.is_stream or self.inbound.front.draining:
+            return None
+        if start > MAX_REPLY_HEAD or not data.startswith(b"{", start):
+            return None  # what is compressed begins otherwise
+        try:
+            reply, usage = answer(self, translation, checked.load(data[start:]))
+            body = exact.dumps(reply)
+        except UNREADABLE:
+            return None
+        if usage is None:
+            return None  # what does not say its price is estimated on the ordinary way
+        return body, lossy_line(translation.losses, self.key) + self.world.date_line, usage
+
+    def _reply_head(
+        self, reading: Reading, groups: tuple[bytes, ...], own_id: bytes, rest: tuple[bytes, bytes]
+    ) -> bytes:
+        """The head for the client; of the upstream's, nothing but its request id."""
+        theirs = groups[reading.request_id_at] if reading.request_id_at >= 0 else None
+        varying, digits = rest
+        lines = own_lines(own_id, 1, theirs)
+        return b"".join((self._reply_start, lines, varying, b"content-length: ", digits, b"\r\n\r\n"))
+
+    def _rewrite_reply(self, reading: Reading, head: bytes) -> bytes | None:
+        match = reading.match(head)
+        return self._reply_head(reading, match.groups(), extra(0), (extra(1), extra(2))) if match is not None else None
+
+    def _close(self, outbound: Outbound, size: int, usage: Usage) -> None:
+        self._settle(outbound, 200, size, usage)
+        self._translation = None  # nor must a connection that waits hold a prompt in another form
+
+    # --- back to the ordinary way ---------------------------------------------------------------------------------
+
+    def _exchange(self, *, with_body: bool) -> Exchange:
+        exchange = super()._exchange(with_body=with_body)
+        exchange.translation, self._translation = self._translation, None
+        return exchange

@@ -1,0 +1,207 @@
+"""The lane of bytes: a request like the last one goes up with its head rewritten, and so does its reply come down."""
+
+from __future__ import annotations
+
+from functools import partial
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Final
+
+from fastproxy.formats.same_model import SameModel
+from fastproxy.formats.usage import json_reader
+from fastproxy.gateway.admit import reads_model
+from fastproxy.gateway.exchange import JOIN_BYTES
+from fastproxy.gateway.lane import STATUSES, Lane
+from fastproxy.gateway.prepare import forwarded
+from fastproxy.gateway.relay import own_lines
+from fastproxy.gateway.send import IDEMPOTENT
+from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
+from fastproxy.wire.reply_head import MAX_REPLY_HEAD, STATUS_LINES
+from fastproxy.wire.stencil import extra
+
+if TYPE_CHECKING:
+    from fastproxy.gateway.exchange import Exchange
+    from fastproxy.wire.basin import Basin
+    from fastproxy.wire.fields import Reading
+    from fastproxy.wire.outbound import Outbound
+
+_METHOD: Final = (0,)
+_METHOD_AND_TARGET: Final = (0, 1)
+_EDGE_VARIES: Final = (b"content-length", b"content-type")
+_VARIES: Final = (b"content-length",)
+
+
+class RelayLane(Lane):
+    """Passes bytes on, both ways."""
+
+    __slots__ = ("_head_end", "_head_start", "_model", "_read_usage", "_repeatable")
+
+    def __init__(self, exchange: Exchange, attempt: Attempt, reading: Reading) -> None:
+        is_edge = exchange.entry is EDGE
+        super().__init__(exchange, attempt, reading, b"" if is_edge else exchange.target)
+        head, inbound = exchange.head, exchange.inbound
+        self._stay_same(head, _EDGE_VARIES if is_edge else _VARIES, _METHOD if is_edge else _METHOD_AND_TARGET)
+        self._head_start = b"".join((head.method, b" ", attempt.prefix, self.target))
+        self._head_end = self._constant_lines(head.host)
+        self._read_usage = json_reader(self.operation.format if self.operation is not None else "")
+        self._model = SameModel(self.model) if self.entry is UNIFIED and reads_model(exchange) else None
+        self._repeatable = inbound.secure or head.method in IDEMPOTENT or b"idempotency-key" in head.shape.index
+
+    def _constant_lines(self, host: bytes) -> bytes:
+        """What `prepare` puts behind the client's own lines, as far as it is the same for every request."""
+        attempt, inbound = self.attempt, self.inbound
+        lines = b""
+        if attempt.forwarded != "off":
+            lines = b"x-forwarded-for: " + (inbound.forwarded or forwarded(inbound)) + host + b"\r\n"
+        return lines + attempt.via
+
+    # --- the request ----------------------------------------------------------------------------------------------
+
+    def take(self, data: bytes) -> bool:
+        """Send `data`, one whole request, upstream. False: it is not like the last one, or not ready for the lane."""
+        self._started = perf_counter_ns()
+        stencil = self._habit.stencil
+        match = stencil.match(data)
+        if match is None or (groups := match.groups())[::2] != stencil.constants:
+            return self._take_new(data)
+        values, start = groups[1::2], match.end()
+        digits = values[stencil.length_at] if stencil.length_at >= 0 else b"0"
+        if digits != b"%d" % (len(data) - start):
+            return False  # before a model is looked for in half a body
+        if self._model is not None and not self._model.asked_by(data, start):
+            return False
+        outbound = self._set_off(data, len(data) - start, start, digits)
+        if outbound is None:
+            return False
+        values = (*values, self._auth())
+        if len(data) < JOIN_BYTES:
+            outbound.transport.write(stencil.fill(values, data[start:]))
+        else:
+            outbound.transport.writelines((stencil.fill(values, b""), memoryview(data)[start:]))
+            if not self._repeatable and (self._model is None or self._model.learnt):
+                self.inbound.read_large(self.world.basin)
+        return True
+
+    def take_large(self, basin: Basin, size: int) -> bool:
+        """As `take`, for a request of `size` bytes that lies in the basin and is sent from there."""
+        if self._repeatable:
+            return False
+        self._started = perf_counter_ns()
+        data, stencil = basin.hold(size), self._habit.stencil
+        match = stencil.match(data)
+        if match is None or (groups := match.groups())[::2] != stencil.constants:
+            return False
+        values, start = groups[1::2], match.end()
+        if stencil.length_at < 0 or not (self._model is None or self._model.asked_at(basin.address, data, start)):
+            return False
+        outbound = self._set_off(bytes(data[:start]), size - start, start, values[stencil.length_at])
+        if outbound is None:
+            return False
+        basin.send(outbound.transport, stencil.fill((*values, self._auth()), b""), start, size)
+        return True
+
+    def _take_new(self, data: bytes) -> bool:
+        """As `take`, for a head that is new in more than its values."""
+        reading = self._reading
+        match = reading.match(data)
+        if match is None or self._same_places(groups := match.groups()) != self._same:
+            self._is_strange()
+            return False
+        start = match.end()
+        digits = groups[reading.length_at] if reading.length_at >= 0 else b"0"
+        if digits != b"%d" % (len(data) - start):
+            return False  # before a model is looked for in half a body
+        if self._model is not None and not self._model.asked_by(data, start):
+            return False
+        outbound = self._set_off(data, len(data) - start, start, digits)
+        if outbound is None:
+            return False
+        head = self._head(groups, digits, self._auth())
+        if len(data) < JOIN_BYTES:
+            outbound.transport.write(head + data[start:])
+        else:
+            outbound.transport.writelines((head, memoryview(data)[start:]))
+        self._habit.learn(data[:start], self._rewrite)
+        return True
+
+    def _head(self, groups: tuple[bytes, ...], digits: bytes, auth: bytes) -> bytes:
+        """The head for the upstream, of what the reading has picked out of the client's."""
+        reading = self._reading
+        parts = [self._head_start]
+        if not self.target:
+            parts.append(groups[1])
+        parts.append(self.attempt.fixed)
+        parts += [groups[place] for place in reading.runs]
+        parts += (auth, self._head_end)
+        parts += (b"content-length: ", digits, b"\r\n\r\n") if reading.length_at >= 0 else (b"\r\n",)
+        return b"".join(parts)
+
+    def _rewrite(self, head: bytes) -> bytes | None:
+        """As `_head`, for a head with marks."""
+        match = self._reading.match(head)
+        if match is None:
+            return None
+        groups = match.groups()
+        digits = groups[self._reading.length_at] if self._reading.length_at >= 0 else b"0"
+        return self._head(groups, digits, extra(0))
+
+    # --- the reply ------------------------------------------------------------------------------------------------
+
+    def whole_reply(self, outbound: Outbound, data: bytes) -> bool:
+        """Relay `data` if it is one whole reply like the last one; False leaves it to the ordinary way."""
+        stencil = self.attempt.replies.stencil
+        match = stencil.match(data)
+        if match is None or (groups := match.groups())[::2] != stencil.constants:
+            return self._new_reply(outbound, data)
+        values, start = groups[1::2], match.end()
+        if values[stencil.length_at] != b"%d" % (len(data) - start) or not self._may_relay(stencil.status, data, start):
+            return False
+        body, usage = data[start:], None
+        if self._is_metered and stencil.status < 300 and (usage := self._read_usage(body)) is None:
+            return False  # what does not say its price is estimated on the ordinary way
+        self._request_id = self.world.next_id()
+        self.inbound.transport.write(stencil.fill((*values, self._request_id, self.world.date_line), body))
+        self._settle(outbound, stencil.status, len(body), usage)
+        return True
+
+    def _may_relay(self, status: int, data: bytes, start: int) -> bool:
+        """Not without a body; and a stream, or what is compressed, is metered by the ordinary way."""
+        if len(data) == start or start > MAX_REPLY_HEAD or self.inbound.front.draining:
+            return False
+        return not self._is_metered or status >= 300 or data.startswith(b"{", start)
+
+    def _new_reply(self, outbound: Outbound, data: bytes) -> bool:
+        """As `whole_reply`, for a head that is new in more than its values."""
+        reading = outbound.pool.reading
+        match = self._recognised(reading, data)
+        if match is None or reading is None:
+            return False
+        groups, start = match.groups(), match.end()
+        status = STATUSES[groups[0]]
+        if not self._may_relay(status, data, start):
+            return False
+        body, usage = data[start:], None
+        if self._is_metered and status < 300 and (usage := self._read_usage(body)) is None:
+            return False
+        self._request_id = self.world.next_id()
+        head = self._reply_head(reading, groups, self._request_id, self.world.date_line)
+        self.attempt.replies.learn(data[:start], partial(self._rewrite_reply, reading))
+        self.inbound.transport.write(head + body)
+        self._settle(outbound, status, len(body), usage)
+        return True
+
+    def _reply_head(self, reading: Reading, groups: tuple[bytes, ...], own_id: bytes, date_line: bytes) -> bytes:
+        """The head for the client, of what the reading has picked out of the upstream's."""
+        parts = [STATUS_LINES[int(groups[0])]]
+        parts += [groups[place] for place in reading.runs]
+        parts.append(self.attempt.reply_lines)
+        if self.operation is not None:
+            theirs = groups[reading.request_id_at] if reading.request_id_at >= 0 else None
+            parts.append(own_lines(own_id, 1, theirs))
+        if b"date" not in reading.shape.index:
+            parts.append(date_line)
+        parts += (b"content-length: ", groups[reading.length_at], b"\r\n\r\n")
+        return b"".join(parts)
+
+    def _rewrite_reply(self, reading: Reading, head: bytes) -> bytes | None:
+        match = reading.match(head)
+        return self._reply_head(reading, match.groups(), extra(0), extra(1)) if match is not None else None
