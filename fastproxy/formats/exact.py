@@ -9,7 +9,6 @@ orjson's. They cost nothing more: msgspec reads small bodies faster than orjson 
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -43,7 +42,6 @@ def _exactly(value: Any) -> orjson.Fragment:
 
 
 _decode: Final = msgspec.json.Decoder(float_hook=read_float).decode
-_encode: Final = partial(orjson.dumps, default=_exactly)
 
 
 def loads(data: bytes | bytearray | memoryview | str) -> Any:
@@ -74,11 +72,11 @@ def _whole(value: Any) -> Any:
 def dumps(value: Any) -> bytes:
     """Raises: TypeError where the value is nested more than 254 levels deep."""
     try:
-        return _encode(value)
+        return orjson.dumps(value, _exactly)
     except TypeError as error:
         if "range" not in str(error):
             raise
-    return _encode(_spelt(value))
+    return orjson.dumps(_spelt(value), _exactly)
 
 
 def _spelt(value: Any) -> Any:

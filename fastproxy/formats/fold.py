@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def fold(events: Iterable[Event]) -> Reply:
     """The reply that `events` add up to. A choice without End counts as ended for an unknown reason."""
-    if isinstance(events, list) and (plain := _plain(events)) is not None:
+    if isinstance(events, list) and (plain := plain_reply(events)) is not None:
         return plain
     begin, usage = _BEGIN, None
     choices: dict[int, _Folding] = {}
@@ -57,21 +57,21 @@ def fold(events: Iterable[Event]) -> Reply:
     return _reply(begin, made, usage)
 
 
-def _plain(events: list[Event]) -> Reply | None:
-    """One text and its end, as most replies are: 0.7 us instead of 2. None for any other."""
-    if not 3 <= len(events) <= 5:
+def plain_reply(events: list[Event]) -> Reply | None:
+    """The reply, if it is one text that nobody has signed, and all that was to come: as most are: 0.6 us, not 2."""
+    if not 4 <= len(events) <= 5 or type(events[-1]) is not Done:
         return None
     begin, text, end = events[:3]
     if type(begin) is not Begin or type(text) is not TextDelta or type(end) is not End or text.choice != end.choice:
         return None
-    usage = begin.usage
-    for event in events[3:]:
-        if type(event) is UsageReport:
-            usage = event.usage
-        elif type(event) is not Done:
-            return None
-    parts = (Text(text.text, text.signature),)
-    return _reply(begin, (Choice(parts, end.reason, end.stop_sequence, end.explanation),), usage)
+    usage, last = begin.usage, events[3]
+    if type(last) is UsageReport:
+        usage = last.usage
+    elif type(last) is not Done:
+        return None
+    if text.signature is not None:
+        return None
+    return _reply(begin, (Choice((Text(text.text),), end.reason, end.stop_sequence, end.explanation),), usage)
 
 
 def _reply(begin: Begin, choices: tuple[Choice, ...], usage: Usage | None) -> Reply:

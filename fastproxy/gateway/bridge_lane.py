@@ -1,7 +1,8 @@
 """The lane of translations: a request like the last one of its connection, to a channel that speaks another format.
 
-What repeats is everything around the body: who asks, for which model, on which channel. The body is read and written
-anew, by the same functions as on the ordinary way (translate.py, whole.py), and so is a reply that is all here. A
+What repeats is everything around the body: who asks, for which model, on which channel; often also what stands in the
+body around the conversation (frame.py). The rest is read and written anew, by the same functions as on the ordinary way
+(translate.py, whole.py), and so is a reply that is all here. A
 stream, an error, a file that has to be fetched: these are left to the ordinary way.
 """
 
@@ -9,16 +10,18 @@ from __future__ import annotations
 
 from functools import partial
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.errors import GatewayError
 from fastproxy.formats import checked, exact
+from fastproxy.gateway.bounds import load_bounded
+from fastproxy.gateway.frame import Frame, frame_of
 from fastproxy.gateway.inline import needs_files
 from fastproxy.gateway.lane import Lane
 from fastproxy.gateway.relay import own_lines
 from fastproxy.gateway.table import TRACE
 from fastproxy.gateway.take import UNREADABLE
-from fastproxy.gateway.translate import Translation, lossy_line, understand
+from fastproxy.gateway.translate import Translation, encoded, lossy_line, understand
 from fastproxy.gateway.vault import restore
 from fastproxy.gateway.whole import answer
 from fastproxy.wire.reply_head import MAX_REPLY_HEAD, STATUS_LINES
@@ -33,16 +36,21 @@ if TYPE_CHECKING:
     from fastproxy.wire.outbound import Outbound
 
 
+MAX_FRAMES: Final = 16  # of one connection: who changes more often repeats nothing
+
+
 class BridgeLane(Lane):
     """Translates, both ways."""
 
-    __slots__ = ("_reply_start", "_translation")
+    __slots__ = ("_frame", "_frames", "_reply_start", "_translation")
 
     def __init__(self, exchange: Exchange, attempt: Attempt, reading: Reading) -> None:
         super().__init__(exchange, attempt, reading, exchange.target)
         self._stay_same(exchange.head, (b"content-length", *TRACE), (0, 1))
         self._reply_start = STATUS_LINES[200] + b"content-type: application/json\r\n" + attempt.reply_lines
         self._translation: Translation | None = None
+        self._frame: Frame | None = None
+        self._frames = MAX_FRAMES
 
     # --- the request ----------------------------------------------------------------------------------------------
 
@@ -52,12 +60,11 @@ class BridgeLane(Lane):
         match = stencil.match(data)
         if match is None or (groups := match.groups())[::2] != stencil.constants:
             return self._take_new(data)
-        values, start = groups[1::2], match.end()
-        asked = self._ask(data, start, values[stencil.length_at])
-        outbound = self._set_off(data, len(data) - start, start, values[stencil.length_at]) if asked else None
-        if asked is None or outbound is None:
+        values = groups[1::2]
+        begun = self._begin(data, match.end(), values[stencil.length_at])
+        if begun is None:
             return False
-        body, path = asked
+        outbound, body, path = begun
         outbound.transport.write(stencil.fill((*values, path, self._auth(), b"%d" % len(body)), body))
         return True
 
@@ -70,34 +77,53 @@ class BridgeLane(Lane):
         if match is None or self._same_places(groups := match.groups()) != self._same:
             self._is_strange()
             return False
-        start, digits = match.end(), groups[self._reading.length_at]
-        asked = self._ask(data, start, digits)
-        outbound = self._set_off(data, len(data) - start, start, digits) if asked else None
-        if asked is None or outbound is None:
+        begun = self._begin(data, match.end(), groups[self._reading.length_at])
+        if begun is None:
             return False
-        body, path = asked
+        outbound, body, path = begun
         outbound.transport.write(self._head(groups, path, self._auth(), b"%d" % len(body)) + body)
-        self._habit.learn(data[:start], self._rewrite)
+        self._habit.learn(data[: match.end()], self._rewrite)
         return True
+
+    def _begin(self, data: bytes, start: int, digits: bytes) -> tuple[Outbound, bytes, bytes] | None:
+        """On what to send, and the body and the path that go up; None if this is not for the lane, or not now."""
+        asked = self._ask(data, start, digits)
+        outbound = self._set_off(data, len(data) - start, start, digits) if asked is not None else None
+        if asked is None or outbound is None:
+            self._translation = None
+            return None
+        return outbound, *asked
 
     def _ask(self, data: bytes, start: int, digits: bytes) -> tuple[bytes, bytes] | None:
         """The body and the path that go up; None if the ordinary way must see to it, be it to say what is wrong."""
         if digits != b"%d" % (len(data) - start):
             return None
         try:
-            translation = understand(self, data[start:])
-            request = translation.request
-            if self.model and request.model != self.model:
-                return None
-            if not translation.only_texts and needs_files(request, self.attempt.format):
-                return None
-            asked = translation.put(restore(self, request, self.attempt), self.attempt, self.table)
+            body = load_bounded(data[start:])
+            framed = self._frame.put(body) if self._frame is not None else None
+            if framed is None:
+                return self._ask_anew(body)
         except (GatewayError, *UNREADABLE):
             return None
+        self._translation, asked, path = framed
+        return asked, path
+
+    def _ask_anew(self, body: dict[str, Any]) -> tuple[bytes, bytes] | None:
+        """As `_ask`, for a body that has more to it than another conversation. Raises: FormatError, BadRequest."""
+        translation = understand(self, body)
+        request = translation.request
+        if self.model and request.model != self.model:
+            return None
+        if not translation.only_texts and needs_files(request, self.attempt.format):
+            return None
+        written, path = translation.put(restore(self, request, self.attempt), self.attempt, self.table)
         if translation.losses and self.key is not None and self.key.lossy == "strict":
             return None
         self._translation = translation
-        return asked
+        if self._frames:
+            self._frames -= 1
+            self._frame = frame_of(translation, written, path) or self._frame
+        return encoded(written), path
 
     def _head(self, groups: tuple[bytes, ...], path: bytes, auth: bytes, digits: bytes) -> bytes:
         """The head for the upstream; of the client's, nothing but its trace."""

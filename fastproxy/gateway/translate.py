@@ -36,7 +36,7 @@ from fastproxy.gateway.vault import restore
 from fastproxy.providers.quirks import quirks
 
 if TYPE_CHECKING:
-    from fastproxy.formats.chat import ChatRequest
+    from fastproxy.formats.chat import ChatRequest, Turn
     from fastproxy.formats.operations import Operation
     from fastproxy.gateway.asker import Asker
     from fastproxy.gateway.exchange import Exchange
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 CHAT_OPERATIONS: Final = frozenset(
     ("chat_completions", "responses", "messages", "generateContent", "streamGenerateContent", "completions")
 )
+_NONE: Final[frozenset[str]] = frozenset()
 MAX_LOSSY_CHARS: Final = 2000  # of a header line
 
 
@@ -70,7 +71,16 @@ class Translation:
     def is_stream(self) -> bool:
         return self.request.stream
 
-    def put(self, request: ChatRequest, attempt: Attempt, table: Table) -> tuple[bytes, bytes]:
+    def again(self, turns: tuple[Turn, ...], body: dict[str, Any]) -> Translation:
+        """The same for the next request, which differs in what is said and in that alone (frame.py)."""
+        made = Translation.__new__(Translation)
+        made.request = replace(self.request, turns=turns, body=body)
+        made.source, made.upstream = self.source, self.upstream
+        made.only_texts, made.names, made.reading = self.only_texts, self.names, self.reading
+        made.stores, made.reply_id, made.losses = self.stores, self.reply_id, self.losses
+        return made
+
+    def put(self, request: ChatRequest, attempt: Attempt, table: Table) -> tuple[dict[str, Any], bytes]:
         """The body and the path that ask `attempt` for what `request` means. Raises: FormatError, BadRequest."""
         if not self.only_texts:
             refuse_foreign_files(request, attempt.format)
@@ -83,20 +93,20 @@ class Translation:
             request = with_search(request)
         try:
             body, self.names = upstream.write_request(request, meant, notes)
-        except TypeError:
+            if request.stop and (stops := unsent_stops(request, body)):
+                self.upstream = Stopping(upstream, stops)
+                notes.forget("stop")
+            self.losses = notes.report(self.request, self.source.FIELDS) if notes else ()
+        except (TypeError, RecursionError):
             check_depth(dict(self.request.body))  # which is the usual reason
             raise
-        if request.stop and (stops := unsent_stops(request, body)):
-            self.upstream = Stopping(upstream, stops)
-            notes.forget("stop")
         if attempt.defaults:
             put_defaults(body, attempt.defaults)
         self.reading = _reading(attempt, body)
-        self.losses = notes.report(self.request, self.source.FIELDS) if notes else ()
         path = upstream.upstream_path(meant, stream=request.stream).encode()
         if attempt.api_version:
             path = deployed(attempt, request.model, path)
-        return _encoded(body), attempt.prefix + path
+        return body, attempt.prefix + path
 
 
 def is_chat(operation: Operation | None) -> bool:
@@ -120,11 +130,11 @@ async def translate(exchange: Exchange, attempt: Attempt) -> bytes:
         return _head(exchange, attempt, path)
     translation = exchange.translation
     if not isinstance(translation, Translation):
-        translation = exchange.translation = understand(exchange, bytes(exchange.body))
+        translation = exchange.translation = understand(exchange, load_bounded(bytes(exchange.body)))
     request = translation.request = await inlined(exchange, translation.request, attempt.format)
     body, path = translation.put(restore(exchange, request, attempt), attempt, exchange.table)
     _obey_key(exchange)
-    exchange.ask_else(body, exchange.target)
+    exchange.ask_else(encoded(body), exchange.target)
     return _head(exchange, attempt, path)
 
 
@@ -137,12 +147,11 @@ def _reading(attempt: Attempt, body: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def understand(asker: Asker, raw: bytes) -> Translation:
-    """What the body `raw` asks for. Raises: FormatError, BadRequest."""
+def understand(asker: Asker, body: dict[str, Any]) -> Translation:
+    """What the client's body asks for. Raises: FormatError, BadRequest."""
     operation = asker.operation
     assert operation is not None
     source = CLIENTS[operation.name if operation.name in CLIENTS else operation.format]
-    body = load_bounded(raw)
     if source.NAME == "openai-responses":
         body = _self_contained(asker, body)
     elif source.NAME == "gemini" and (body.get("cachedContent") or body.get("cached_content")):
@@ -153,7 +162,7 @@ def understand(asker: Asker, raw: bytes) -> Translation:
             request = source.read_request(body, model=operation.path_model or "", stream=stream)
         else:
             request = source.read_request(body)
-    except TypeError:
+    except (TypeError, RecursionError):
         check_depth(body)  # which is the usual reason
         raise
     check_model(request.model)
@@ -168,7 +177,8 @@ def _self_contained(asker: Asker, body: dict[str, Any]) -> dict[str, Any]:
     return with_previous(asker, body)
 
 
-def _encoded(body: dict[str, Any]) -> bytes:
+def encoded(body: dict[str, Any]) -> bytes:
+    """The body as it goes up. Raises: BadRequest."""
     try:
         return exact.dumps(body)
     except (TypeError, RecursionError):  # orjson's end is at 254 levels
@@ -218,6 +228,8 @@ def reply_context(asker: Asker, translation: Translation) -> ReplyContext:
         functions="functions" in request.body,
         as_array=wants_array(operation),
         show_thinking=request.reasoning is None or request.reasoning.show is not False,
-        custom_tools=frozenset([tool.name for tool in request.tools if tool.kind == "custom"]),
+        custom_tools=frozenset([tool.name for tool in request.tools if tool.kind == "custom"])
+        if request.tools
+        else _NONE,
         echo={**request.body, "store": translation.stores},
     )

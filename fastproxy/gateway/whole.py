@@ -19,7 +19,7 @@ from fastproxy.formats.events import (
     ToolBegin,
     UsageReport,
 )
-from fastproxy.formats.fold import fold
+from fastproxy.formats.fold import fold, plain_reply
 from fastproxy.gateway.stored import remember
 from fastproxy.gateway.translate import reply_context
 from fastproxy.gateway.vault import keep
@@ -27,6 +27,7 @@ from fastproxy.gateway.vault import keep
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fastproxy.formats.events import Reply
     from fastproxy.formats.tool_names import ToolNames
     from fastproxy.formats.usage_fields import Usage
     from fastproxy.gateway.asker import Asker
@@ -68,8 +69,12 @@ class Ear:
 
 def answer(asker: Asker, translation: Translation, said: dict[str, Any]) -> tuple[dict[str, Any], Usage | None]:
     """What `said` is in the client's format, and what it cost. Raises: UpstreamFailed, FormatError."""
-    upstream, ear = translation.upstream, Ear(asker, translation.names)
+    upstream = translation.upstream
     events = upstream.read_reply(said, **translation.reading)
+    plain = plain_reply(events)
+    if plain is not None:  # as most are: there is nothing to be heard in it but what it cost
+        return _written(asker, translation, plain), plain.usage
+    ear = Ear(asker, translation.names)
     for place, event in enumerate(events):
         if type(event) in NOTED:
             events[place] = ear.hear(event)
@@ -90,7 +95,11 @@ def check_end(events: Sequence[Event]) -> None:
 
 def write(asker: Asker, translation: Translation, events: Sequence[Event]) -> dict[str, Any]:
     """The client's whole reply, kept if that is asked for."""
-    reply = translation.source.write_reply(fold(events), reply_context(asker, translation))
+    return _written(asker, translation, fold(events))
+
+
+def _written(asker: Asker, translation: Translation, answered: Reply) -> dict[str, Any]:
+    reply = translation.source.write_reply(answered, reply_context(asker, translation))
     if translation.stores and not remember(asker, dict(translation.request.body), reply):
         reply["store"] = False  # it is too large to be kept
     return reply

@@ -13,6 +13,7 @@ from fastproxy.formats.chat import CHAT_FORMATS
 from fastproxy.gateway import translate
 from fastproxy.gateway.bridge_lane import BridgeLane
 from fastproxy.shared import rows
+from fastproxy.wire.inbound import State
 from tests.formats.corpus import REPLIES, REQUESTS, STREAMS, Golden
 from tests.gateway.gateway_stage import status_of
 from tests.gateway.translating_stage import CHUNK_END, Translating, group_key
@@ -38,6 +39,7 @@ PLAIN: Final = {name: next(one for one in ANSWERS[name] if one.path.stem == "rep
 STREAMED: Final = {name: next(one for one in STREAMS if one.format == name) for name in CHAT_FORMATS}
 FAILED: Final = {"error": {"message": "slow down"}}
 UNREADABLE: Final = {"choices": 3, "content": 3, "candidates": 3, "output": 3}
+SAID_IN: Final = ("messages", "system", "contents", "systemInstruction", "system_instruction")
 TIMES: Final = ("started_at", "duration_ms", "ttft_ms")
 PAIRS: Final = list(permutations(CHAT_FORMATS, 2))
 
@@ -158,6 +160,72 @@ def fields(record: Record) -> dict[str, Any]:
     return {name: value for name, value in structs.asdict(record).items() if name not in TIMES}
 
 
+def conversations(client: str) -> list[dict[str, Any]]:
+    """Other things to say in the same frame: bare texts, and what is more than that."""
+    systems: list[dict[str, Any]]
+    if client == "gemini":
+        talks = [[{"role": role, "parts": [part]} for role, part in talk] for talk in TALKS]
+        systems = [
+            {},
+            {"systemInstruction": {"parts": [{"text": "brief"}]}},
+            {"system_instruction": "x"},
+        ]
+        return [{"contents": talk} | system for talk in talks for system in systems]
+    roles = {"user": "user", "model": "assistant"}
+    talks = [[{"role": roles[role], "content": part.get("text", [part])} for role, part in talk] for talk in TALKS]
+    systems = [{}, {"system": "brief"}, {"system": []}]
+    return [{"messages": talk} | system for talk in talks for system in systems]
+
+
+TALKS: Final[list[list[tuple[str, dict[str, Any]]]]] = [
+    [("user", {"text": "json?"})],
+    [("user", {"text": "a"}), ("model", {"text": "b"}), ("user", {"text": "c"}), ("user", {"text": "d"})],
+    [("user", {"text": ""})],
+    [("user", {"text": "a"}), ("model", {"text": "b"})],
+    [("user", {"type": "text", "text": "\ud83d\ude00 1.0"})],
+    [("user", {"type": "unknown"})],
+]
+
+
+@pytest.mark.parametrize("client", ["anthropic", "gemini"])
+def test_another_conversation_in_the_same_frame_goes_up_the_same(client: str) -> None:
+    framed = 0
+    for golden in (one for one in REQUESTS if one.format == client):
+        body = asked(golden)
+        if any(far in json.dumps(body) for far in FETCHED):
+            continue
+        pair = Pair(client, "openai-chat")
+        frame = {name: value for name, value in body.items() if name not in SAID_IN}
+        for talk in (*conversations(client), *conversations(client)):
+            if pair.ask(frame | talk):
+                pair.reply(PLAIN["openai-chat"])
+            if pair.fast.user.state is not pair.slow.user.state or pair.fast.user.state is not State.HEAD:
+                break
+        framed += getattr(pair.fast.user.lane, "_frame", None) is not None
+    assert framed > 5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [{"temperature": 1}, {"temperature": 1.0}, {"temperature": True}, {"temperature": 1}],
+        [{"max_tokens": 9}, {"max_tokens": 8}, {"max_tokens": 9, "top_k": 3}, {"max_tokens": 9}],
+        [{"metadata": {"user_id": "a"}}, {"metadata": {"user_id": "b"}}],
+        [{"tools": [{"name": "f", "input_schema": {"type": "object"}}]}, {"tools": []}, {}],
+        [{"stop_sequences": ["a"]}, {"stop_sequences": ["b"]}, {}],
+        [{"stream": False}, {}, {"unknown": 1}, {}],
+        [{"thinking": {"type": "enabled", "budget_tokens": 1024}}, {"thinking": {"type": "disabled"}}, {}],
+    ],
+)
+def test_another_frame_is_seen(changes: list[dict[str, Any]]) -> None:
+    pair = Pair("anthropic", "openai-chat")
+    for number in range(3):
+        for change in changes:
+            body = {"model": "m", "max_tokens": 64, "messages": [{"role": "user", "content": f"say {number}"}]}
+            if pair.ask(body | change):
+                pair.reply(PLAIN["openai-chat"])
+
+
 def test_another_model_is_not_for_the_lane() -> None:
     pair = Pair("anthropic", "openai-chat")
     assert not pair.ask(asked(USUAL["anthropic"], model="unserved"))
@@ -191,6 +259,8 @@ def test_a_lane_that_waits_holds_no_prompt() -> None:
     lane = pair.fast.user.lane
     assert isinstance(lane, BridgeLane)
     assert (lane._kept, lane._translation) == (b"", None)
+    assert lane._frame is not None
+    assert lane._frame._translation.request.turns == ()
 
 
 def test_a_request_that_is_vouched_for_may_be_sent_twice_and_so_takes_no_lane() -> None:

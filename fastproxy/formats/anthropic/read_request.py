@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROLES: Final = ("user", "assistant", "system")
+SAID_IN: Final = frozenset(("messages", "system"))
 EFFORTS: Final = frozenset(get_args(Effort))
 Body = dict[str, Any]
 Said: TypeAlias = dict[str, Any]  # fields of ChatRequest
@@ -42,7 +43,13 @@ def read_request(body: Body, *, model: str = "", stream: bool | None = None) -> 
         model = checked.needed(checked.text(body, "model"), "model", "a string")
     if stream is None:
         stream = bool(checked.boolean(body, "stream"))
-    return ChatRequest(NAME, model, (*_system(body), *_messages(body)), body, stream, **said)
+    most = checked.integer(body, "max_tokens", least=0)
+    return ChatRequest(NAME, model, read_turns(body), body, stream, max_output=most, **said)
+
+
+def read_turns(body: Body) -> tuple[Turn, ...]:
+    """What is said: the fields SAID_IN, and nothing of the others. Raises: FormatError."""
+    return (*_system(body), *_messages(body))
 
 
 def _system(body: Body) -> tuple[Turn, ...]:
@@ -157,10 +164,9 @@ def _tier(body: Body) -> Said:
     return {"service_tier": None if word is None else READ_TIERS.get(word, word)}
 
 
-_ALWAYS: Final = frozenset(("model", "messages", "system", "stream"))
+_ALWAYS: Final = frozenset(("model", "messages", "system", "stream", "max_tokens"))
 # Called for those that a body has: 2 us less than asking for each of them.
 _READERS: Final[dict[str, Callable[[Body], Said]]] = {
-    "max_tokens": lambda body: {"max_output": checked.integer(body, "max_tokens", least=0)},
     "temperature": lambda body: {"temperature": checked.number(body, "temperature")},
     "top_p": lambda body: {"top_p": checked.number(body, "top_p")},
     "top_k": lambda body: {"top_k": checked.integer(body, "top_k")},

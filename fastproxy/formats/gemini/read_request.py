@@ -31,6 +31,7 @@ _READ: Final = (
     "model", "contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "serviceTier", "store"
 )  # fmt: skip
 _CALLING: Final = ("functionCallingConfig", "function_calling_config")
+SAID_IN: Final = frozenset(("contents", "systemInstruction", "system_instruction"))
 READ_NAMES: Final = frozenset(_READ) | {snake(name) for name in _READ}
 
 
@@ -46,13 +47,18 @@ def read_request(body: dict[str, Any], *, model: str = "", stream: bool | None =
     return ChatRequest(
         NAME,
         model or (checked.text(body, "model") or "").removeprefix("models/"),
-        read_system(body) + read_contents(body),
+        read_turns(body),
         body,
         stream=bool(stream),
         tools=read_tools(listed(body.get("tools"), "tools")),
         tool_choice=read_choice(tool_config),
         **fields,
     )
+
+
+def read_turns(body: dict[str, Any]) -> tuple[Turn, ...]:
+    """What is said: the fields SAID_IN, and nothing of the others. Raises: FormatError."""
+    return read_system(body) + read_contents(body)
 
 
 def settings_of(body: dict[str, Any]) -> dict[str, Any]:

@@ -275,7 +275,7 @@ def _write_extra(body: Json, request: ChatRequest, notes: Notes) -> None:
 def _obey(body: Json, target: Target, notes: Notes) -> None:
     """Take back what the upstream's model cannot do."""
     facts = target.facts
-    if not (facts.sampling and facts.both and facts.stop):
+    if not (facts.sampling and facts.both and facts.stop) and not _SAMPLING.isdisjoint(body):
         _obey_sampling(body, facts, notes)
     if not facts.tools and body.pop("tools", None):
         body.pop("tool_choice", None)
@@ -287,6 +287,9 @@ def _obey(body: Json, target: Target, notes: Notes) -> None:
         _obey_effort(body, facts, notes)
     if "response_format" in body:
         _obey_format(body, facts, notes)
+
+
+_SAMPLING: Final = frozenset(("temperature", "top_p", "top_k", "stop"))
 
 
 def _obey_sampling(body: Json, facts: Facts, notes: Notes) -> None:
