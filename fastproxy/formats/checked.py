@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-_SURROGATE: Final = re.compile(rb"\\u[dD][89abAB-F]")
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def load(body: bytes, *, keeps_numbers: bool = True) -> dict[str, Any]:
@@ -33,18 +33,20 @@ def load(body: bytes, *, keeps_numbers: bool = True) -> dict[str, Any]:
     try:
         value = exact.loads(body) if keeps_numbers else orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        value = _repaired(body, error)
+        value = repaired(body, error)
     if not isinstance(value, dict):
         raise FormatError(f"the body is {seen(value)}: expected an object")
     return value
 
 
-def _repaired(body: bytes, error: orjson.JSONDecodeError) -> Any:
-    """Texts cut in the middle of an emoji are frequent, and every vendor takes them."""
+def repaired(body: bytes, error: orjson.JSONDecodeError, what: str = "the body") -> Any:
+    """JSON with halves of surrogate pairs: texts cut in the middle of an emoji are frequent, and every vendor takes
+    them. Raises: FormatError where that is not what `error` is about.
+    """
     if _SURROGATE.search(body):
         with contextlib.suppress(ValueError, RecursionError):
             return exact.mended(body)
-    raise FormatError(f"the body is not valid JSON: {error}") from None
+    raise FormatError(f"{what} is not valid JSON: {error}") from None
 
 
 def text(holder: Mapping[str, Any], name: str, path: str = "") -> str | None:

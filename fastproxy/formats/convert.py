@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fastproxy.formats.events import ReplyContext
 
 Format = TypeVar("Format")
-_UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError)
+_UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
 
 def convert_request(

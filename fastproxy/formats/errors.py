@@ -125,7 +125,8 @@ def stream_error(wire_format: str, status: int, kind: str, message: str, request
     error = _openai(status, kind, message)
     if wire_format == "openai-responses":
         # the documented event is flat; the SDK raises only when it also finds "error"
-        flat = {"type": "error", "code": error["code"], "message": message, "param": None, "sequence_number": 0}
+        code = "server_error" if status >= 500 else error["code"]  # of ResponseError's words
+        flat = {"type": "error", "code": code, "message": message, "param": None, "sequence_number": 0}
         return b"\n\nevent: error\ndata: " + _encode(flat | {"error": error}) + b"\n\n"
     return b"\n\ndata: " + _encode({"error": error}) + b"\n\n"
 

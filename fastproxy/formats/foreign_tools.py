@@ -57,7 +57,8 @@ def fits_strict(schema: Any, depth: int) -> bool:
 
 
 def _all_required(named: dict[str, Any], required: Any) -> bool:
-    return not named or (isinstance(required, list) and all(name in required for name in named))
+    words = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
+    return named.keys() <= words
 
 
 def _types(schema: dict[str, Any]) -> list[Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fastproxy.formats.chat import ChatRequest, Node
 
 MAX_WHY_CHARS = 300
+MAX_DEPTH = 254  # what stands deeper cannot be written
 MAX_NOTES = 64  # a prompt of a thousand images is not named a thousand times
 
 
@@ -93,16 +94,18 @@ def _line(note: Note, request: ChatRequest, fields: Mapping[str, str]) -> str:
 def place_of(body: Any, node: Node) -> str:
     """The JSON path of the value that `node` was read from, such as messages[2].content[1]; its kind if it has none."""
     if node.original is not None:
-        found = _search(body, node.original.value, "")
+        found = _search(body, node.original.value, "", MAX_DEPTH)
         if found is not None:
             return found or "body"
     return type(node).__name__.lower()
 
 
-def _search(value: Any, wanted: Any, path: str) -> str | None:
-    """Where `wanted` itself, not its equal, stands below `value`."""
+def _search(value: Any, wanted: Any, path: str, depth: int) -> str | None:
+    """Where `wanted` itself, not its equal, stands below `value`, at most `depth` levels deep."""
     if value is wanted:
         return path
+    if not depth:
+        return None
     if isinstance(value, dict):
         pairs = ((f"{path}.{name}" if path else str(name), item) for name, item in value.items())
     elif isinstance(value, list):
@@ -110,6 +113,6 @@ def _search(value: Any, wanted: Any, path: str) -> str | None:
     else:
         return None
     for below, item in pairs:
-        if isinstance(item, dict | list | str) and (found := _search(item, wanted, below)) is not None:
+        if isinstance(item, dict | list | str) and (found := _search(item, wanted, below, depth - 1)) is not None:
             return found
     return None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 USUAL: Final = 1100  # Anthropic: width × height / 750 of a usual picture; OpenAI high detail 765, Gemini 258 a tile
 HEAD_CHARS: Final = 131_072  # of base64: a JPEG may have 64 KB of metadata in front of its size
+MAX_SEGMENTS: Final = 1024  # of a JPEG in front of its size; a camera writes some twenty
 
 Size = tuple[int, int]
 
@@ -92,7 +93,9 @@ def picture_size(head: bytes) -> Size | None:
 def _of_jpeg(head: bytes) -> Size:
     """Segment by segment to the frame header (ITU T.81, B.1.1 and B.2.2)."""
     at = 2
-    while at + 9 <= len(head) and head[at] == 0xFF:
+    for _ in range(MAX_SEGMENTS):
+        if at + 9 > len(head) or head[at] != 0xFF:
+            break
         marker = head[at + 1]
         if marker in _JPEG_SIZES:
             return _big(head, at + 7, 2), _big(head, at + 5, 2)

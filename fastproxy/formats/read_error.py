@@ -1,7 +1,8 @@
 """What went wrong at an upstream, read from its refusal: our kinds, a status and a text fit for the client. Pure.
 
     upstream says                           kind                      client's status
-    401, 403, "API key not valid"           upstream_auth             502: the client's own key is good
+    401, 403, "API key not valid",
+    "location is not supported"             upstream_auth             502: the client's own key is good
     402, spent credit, a spend limit        upstream_quota            429
     429                                     upstream_limited          429
     503, 529                                upstream_overloaded       the same (errors.status_for)
@@ -79,7 +80,10 @@ _CONTEXT: Final = re.compile(
     r"|(?:input|prompt|request) (?:is )?too long|too many input tokens|larger than the (?:maximum )?context"
     r"|maximum number of tokens allowed"
 )
-_BAD_KEY: Final = re.compile(r"(?i)api[ _-]?key (?:is )?(?:not valid|invalid|expired)|api_key_(?:invalid|expired)")
+_BAD_KEY: Final = re.compile(
+    r"(?i)api[ _-]?key (?:is )?(?:not valid|invalid|expired)|api_key_(?:invalid|expired)"
+    r"|user location is not supported|not available in your (?:country|region)"  # Google's 400 for OpenAI's 403
+)
 _ABOUT_MODEL: Final = re.compile(r"(?i)\bmodels?\b")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from fastproxy.formats.events import End, Event, InChoice, TextDelta
+from fastproxy.formats.events import End, Event, Failure, InChoice, Logprobs, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,9 +39,9 @@ def unsent_stops(request: ChatRequest, body: Mapping[str, Any]) -> tuple[str, ..
 
 def _sent(body: Mapping[str, Any]) -> Sequence[str]:
     """What a body of any format says of them."""
-    inner = body.get("generationConfig") or body.get("options") or {}
-    for holder, name in ((body, "stop"), (body, "stop_sequences"), (inner, "stopSequences"), (inner, "stop")):
-        if said := holder.get(name):
+    config, options = body.get("generationConfig"), body.get("options")
+    for holder, name in ((body, "stop"), (body, "stop_sequences"), (config, "stopSequences"), (options, "stop")):
+        if isinstance(holder, dict) and (said := holder.get(name)):
             return (said,) if isinstance(said, str) else said
     return ()
 
@@ -96,6 +96,8 @@ class Cut:
             if isinstance(event, InChoice):
                 self._choice(event.choice).take(event, made)
             else:
+                if isinstance(event, Failure):
+                    made += self.end()
                 made.append(event)
         return made
 
@@ -114,13 +116,14 @@ class Cut:
 
 
 class _Choice:
-    """One alternative: the text that is held back, and whether a sequence was found."""
+    """One alternative: the text that is held back with its tokens behind it, and whether a sequence was found."""
 
-    __slots__ = ("_held", "_is_cut", "_stops")
+    __slots__ = ("_held", "_is_cut", "_stops", "_tokens")
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = stops
         self._held: TextDelta | None = None
+        self._tokens: list[Event] = []  # told between the pieces of a text
         self._is_cut = False
 
     def take(self, event: InChoice, out: list[Event]) -> None:
@@ -128,14 +131,17 @@ class _Choice:
             return
         if isinstance(event, TextDelta):
             self._text(event, out)
+        elif isinstance(event, Logprobs) and self._held is not None:
+            self._tokens.append(event)
         else:
             self.flush(out)
             out.append(event)
 
     def flush(self, out: list[Event]) -> None:
         if self._held is not None:
-            out.append(self._held)
+            out += (self._held, *self._tokens)
             self._held = None
+            self._tokens = []
 
     def _text(self, event: TextDelta, out: list[Event]) -> None:
         held = self._held
@@ -157,7 +163,8 @@ class _Choice:
             self._held = replace(event, text=text[-kept:])
             event = replace(event, text=text[:-kept])
         if event.text or event.signature is not None:
-            out.append(event)
+            out += (event, *self._tokens)
+            self._tokens = []
 
     def _first(self, text: str) -> tuple[int, str]:
         """Where a sequence begins, and which one: the first that is complete, as a model would have been stopped."""

@@ -50,6 +50,8 @@ def read_wav(data: bytes) -> Sound | None:
     if found is None or found.format[0] not in (_PLAIN, _EXTENSIBLE):
         return None
     _, channels, rate, _, _, bits = found.format
+    if not 0 < rate * channels * (bits // 8) < 1 << 32:
+        return None  # which nothing plays, and no other head could say
     return Sound(data[found.start : found.end], rate, channels, bits // 8)
 
 

@@ -2,8 +2,8 @@
 
 What repeats is everything around the body: who asks, for which model, on which channel; often also what stands in the
 body around the conversation (frame.py). The rest is read and written anew, by the same functions as on the ordinary way
-(translate.py, whole.py), and so is a reply that is all here. A
-stream, an error, a file that has to be fetched: these are left to the ordinary way.
+(translate.py, whole.py), and so is a reply that is all here. A stream, an error, a file that has to be fetched: these
+are left to the ordinary way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fastproxy.gateway.lane import Lane
 from fastproxy.gateway.relay import own_lines
 from fastproxy.gateway.table import TRACE
 from fastproxy.gateway.take import UNREADABLE
-from fastproxy.gateway.translate import Translation, encoded, lossy_line, understand
+from fastproxy.gateway.translate import Translation, encoded, lossy_line, understand, upstream_head
 from fastproxy.gateway.vault import restore
 from fastproxy.gateway.whole import answer
 from fastproxy.wire.reply_head import MAX_REPLY_HEAD, STATUS_LINES
@@ -126,14 +126,9 @@ class BridgeLane(Lane):
         return encoded(written), path
 
     def _head(self, groups: tuple[bytes, ...], path: bytes, auth: bytes, digits: bytes) -> bytes:
-        """The head for the upstream; of the client's, nothing but its trace."""
-        parts = [b"POST ", path, self.attempt.fixed]
-        for name in TRACE:
-            place = self._reading.places.get(name, -1)
-            if place >= 0:
-                parts += (name, b": ", groups[place], b"\r\n")
-        parts += (auth, self.attempt.via, b"content-length: ", digits, b"\r\n\r\n")
-        return b"".join(parts)
+        places = self._reading.places
+        trace = [b"%b: %b\r\n" % (name, groups[places[name]]) for name in TRACE if name in places]
+        return upstream_head(self.attempt, path, b"".join(trace), (auth, digits))
 
     def _rewrite(self, head: bytes) -> bytes | None:
         """As `_head`, for a head with marks."""

@@ -33,8 +33,16 @@ _COUNTING: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fastpro
 
 async def counted(operation: Operation, body: bytes, table: Table) -> int:
     """Tokens that the body of a counting request stands for. Raises: FormatError, ConfigError."""
-    work = partial(count_body, operation, body, table)
-    return await asyncio.get_running_loop().run_in_executor(_COUNTING, work)
+    held = [body]
+    work = partial(_count_held, operation, held, table)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_COUNTING, work)
+    finally:
+        held.clear()  # of a client that has left: its turn may be far away
+
+
+def _count_held(operation: Operation, held: list[bytes], table: Table) -> int:
+    return count_body(operation, held.pop(), table)
 
 
 def count_body(operation: Operation, body: bytes, table: Table) -> int:

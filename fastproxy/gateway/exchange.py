@@ -280,7 +280,7 @@ class Exchange(_Rare):
 
     def has_asked(self) -> bool:
         """Whether all of the request has gone upstream."""
-        return self.upload is KEPT or (self.upload is PASSED_ON and self.bytes_in == self.head.length)
+        return self.upload is KEPT or (self.upload is PASSED_ON and self.bytes_in + self.grown == self.head.length)
 
     def client_paused(self) -> None:
         if self.outbound is not None and not self.upstream_done:
@@ -387,6 +387,11 @@ class Exchange(_Rare):
             return self.translation.is_stream
         kind = self.reply.get(b"content-type") if self.reply is not None else None
         return kind is not None and kind.startswith(b"text/event-stream")
+
+    def metered_as(self) -> str:
+        """The format in which the upstream says what a reply cost; "" where nothing is metered."""
+        spoken = self.attempt.format if self.attempt is not None else ""
+        return spoken or (self.operation.format if self.operation is not None else "")
 
     def the_attempt(self) -> Attempt:
         return cast("Attempt", self.attempt)

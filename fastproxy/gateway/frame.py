@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastproxy.formats.chat import Turn
     from fastproxy.gateway.translate import Translation
 
+MAX_BYTES: Final = 4096  # of one, as JSON: a connection that waits holds five times that (200 KB of tools: 1 MB)
 # The client's format → the fields that say something, and how they are read.
 _SAID: Final[dict[str, tuple[frozenset[str], Callable[[dict[str, Any]], tuple[Turn, ...]]]]] = {
     anthropic.NAME: (anthropic.SAID_IN, anthropic.read_turns),
@@ -34,11 +35,12 @@ _SAID: Final[dict[str, tuple[frozenset[str], Callable[[dict[str, Any]], tuple[Tu
 class Frame:
     """One frame, in both formats. It holds nothing that was said."""
 
-    __slots__ = ("_fields", "_path", "_read_turns", "_said_in", "_translation", "_written")
+    __slots__ = ("_fields", "_path", "_read_turns", "_said_in", "_translation", "_written", "size")
 
     def __init__(self, translation: Translation, written: dict[str, Any], path: bytes) -> None:
         self._said_in, self._read_turns = _SAID[translation.source.NAME]
         self._fields = self._of(dict(translation.request.body))
+        self.size = len(self._fields)
         self._translation = copy(translation)
         self._translation.request = replace(translation.request, turns=(), body={})
         self._written = written | {"messages": []}
@@ -71,4 +73,5 @@ def frame_of(translation: Translation, written: dict[str, Any], path: bytes) -> 
         return None
     if not translation.only_texts or plain_messages(request.turns) != written.get("messages"):
         return None
-    return Frame(translation, written, path)
+    frame = Frame(translation, written, path)
+    return frame if frame.size <= MAX_BYTES else None

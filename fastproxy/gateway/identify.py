@@ -40,7 +40,7 @@ def identify(exchange: Exchange) -> None:
             raise Denied("transparent access to providers is switched off here", status=403, kind="forbidden")
         if snapshot.passthrough != "require-key":
             return  # the client's own provider key is the credential; it is the provider's to check
-    if exchange.tunnelled:
+    if _PROTOCOLS in exchange.head.shape.index:
         _withhold(exchange)
     if entry is not PROVIDER and snapshot.open_to_all:
         return

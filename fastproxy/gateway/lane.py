@@ -74,7 +74,7 @@ class Lane(ABC):
         self._size = 0  # of the body
         self._row = exchange.entry.row
         self._is_metered = self.operation is not None and self.operation.metered
-        self._metered_as = attempt.format or (self.operation.format if self.operation is not None else "")
+        self._metered_as = exchange.metered_as()
         self._expires = self.key.expires if self.key is not None else 0.0
         self._request_id = b""
         self._outbound: Outbound | None = None
@@ -175,7 +175,6 @@ class Lane(ABC):
         exchange = self._exchange(with_body=False)
         exchange.attempt, exchange.attempts_made = self.attempt, 1
         exchange.status, exchange.bytes_out, exchange.usage = status, size, usage
-        exchange.request_id = self._request_id
         if self.world.log is not None:
             self.world.log(make_record(exchange, duration))
 
@@ -198,7 +197,8 @@ class Lane(ABC):
         assert outbound is not None
         exchange = self._exchange(with_body=True)
         self._kept, self._outbound = b"", None
-        outbound.waiter = exchange
+        if outbound.waiter is self:  # not when the reply is here: an idle connection must not hold a prompt either
+            outbound.waiter = exchange
         exchange.begin(serve(exchange, outbound))
         return exchange
 
@@ -210,7 +210,7 @@ class Lane(ABC):
         exchange = Exchange(self.world, inbound, head, body, self.entry)
         if exchange.bytes_in < self._size:  # sent from the basin, and gone: nothing that may be sent again
             exchange.upload, exchange.bytes_in = PASSED_ON, self._size
-        exchange.started = self._started
+        exchange.started, exchange.request_id = self._started, self._request_id
         exchange.table = self.table
         exchange.target = self.target or head.target
         exchange.operation, exchange.key, exchange.model, exchange.choices = (

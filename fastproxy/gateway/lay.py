@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _VOUCHED: Final = b"idempotency-key"
 # A request with one of these is decided anew each time.
-_NEVER: Final = frozenset((b"via", b"max-forwards", b"x-forwarded-for", b"x-model-provider"))
+_NEVER: Final = frozenset((b"via", b"max-forwards", b"x-forwarded-for", b"x-model-provider", b"sec-websocket-protocol"))
 
 
 def lay(exchange: Exchange) -> None:

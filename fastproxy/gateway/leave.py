@@ -47,4 +47,6 @@ def _is_of_use(exchange: Exchange) -> bool:
         return False
     if exchange.upstream_done or exchange.tunnelled or not exchange.has_asked():
         return False
+    if exchange.entry.name == "provider" and exchange.key is None:
+        return False  # the client's own key pays for it
     return outbound.phase is SENT or (outbound.phase is BODY and exchange.meter is not None)

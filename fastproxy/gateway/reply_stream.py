@@ -77,9 +77,9 @@ class ReplyStream:
 
     def end(self) -> None:
         """Raises: UpstreamFailed when the upstream's stream was cut; a stream of ours must not look whole then."""
-        self._waits = False
         if not self.is_whole:
-            self.flush()
+            if self._exchange.status:
+                self.flush()
             raise UpstreamFailed("the upstream's stream ended before its end", kind="upstream_truncated")
         self.flush()
         if self._exchange.download is AS_CHUNKS:

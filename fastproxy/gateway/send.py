@@ -107,6 +107,8 @@ def _was_stale(exchange: Exchange, outbound: Outbound) -> bool:
     """Whether a kept connection died under an exchange that may be repeated without harm."""
     if not outbound.reused or outbound.got_bytes or not exchange.inbound.body_complete:
         return False
+    if exchange.left:
+        return False  # nobody waits for it, and it would be paid for
     if exchange.upload is not Upload.KEEP and exchange.bytes_in > len(exchange.body) - exchange.grown:
         return False  # part of the body has been passed on and is gone
     head = exchange.head

@@ -48,7 +48,7 @@ def _close_books(exchange: Exchange) -> None:
             usage = supplemented(exchange, usage)
         exchange.usage = usage
         exchange.meter = None  # a translation's knows the exchange: a cycle, which only the collector would find
-        count_usage(world, exchange.the_attempt().format or exchange.operation.format, usage)
+        count_usage(world, exchange.metered_as(), usage)
     if exchange.left and not exchange.error_kind:
         exchange.error_kind = "client_closed"  # though its reply was read to the end, and cost what that says
     if exchange.error_kind:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 CHAT_OPERATIONS: Final = frozenset(
     ("chat_completions", "responses", "messages", "generateContent", "streamGenerateContent", "completions")
 )
+_END: Final = b"\r\n\r\n"
 _NONE: Final[frozenset[str]] = frozenset()
 MAX_LOSSY_CHARS: Final = 2000  # of a header line
 
@@ -196,15 +197,15 @@ def _head(exchange: Exchange, attempt: Attempt, path: bytes) -> bytes:
     head = exchange.head
     if head.reading is None and head.shape.host_at >= 0:
         exchange.inbound.reading = head.shape.reading(attempt.drop)  # the next of its shape is recognised at once
-    parts = [b"POST ", path, attempt.fixed]
-    for name in TRACE:
-        value = head.get(name)
-        if value is not None:
-            parts += (name, b": ", value, b"\r\n")
-    if attempt.auth is not None:
-        parts.append(attempt.auth())
-    parts += (attempt.via, b"content-length: %d\r\n\r\n" % len(exchange.body))
-    return b"".join(parts)
+    trace = [b"%b: %b\r\n" % (name, value) for name in TRACE if (value := head.get(name)) is not None]
+    auth = attempt.auth() if attempt.auth is not None else b""
+    return upstream_head(attempt, path, b"".join(trace), (auth, b"%d" % len(exchange.body)))
+
+
+def upstream_head(attempt: Attempt, path: bytes, trace: bytes, rest: tuple[bytes, bytes]) -> bytes:
+    """The head of a translated request: nothing of the client's but its trace. `rest`: the credential, the length."""
+    auth, digits = rest
+    return b"".join((b"POST ", path, attempt.fixed, trace, auth, attempt.via, b"content-length: ", digits, _END))
 
 
 def lossy_line(losses: tuple[str, ...], key: Key | None) -> bytes:

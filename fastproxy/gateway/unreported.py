@@ -32,6 +32,7 @@ ESTIMATED: Final = frozenset(
 )  # fmt: skip
 UNREAD_BYTES: Final = 1 << 20  # of a prompt that is not here any more; what is larger has files in it
 _BYTES_PER_TOKEN: Final = 4
+_ERROR: Final = b'"error"'  # some say it with a 200; in what a model says, its quotes are escaped
 
 
 def supplemented(exchange: Exchange, usage: Usage | None) -> Usage | None:
@@ -39,14 +40,14 @@ def supplemented(exchange: Exchange, usage: Usage | None) -> Usage | None:
     operation, meter = exchange.operation, exchange.meter
     if operation is None or meter is None or operation.name not in ESTIMATED:
         return usage
-    wire_format, is_cut = exchange.the_attempt().format or operation.format, bool(exchange.error_kind)
+    wire_format, is_cut = exchange.metered_as(), bool(exchange.error_kind)
     if usage is not None and not (is_cut and wire_format == "anthropic"):
         return usage
     seen = meter.seen()
     output = _output(wire_format, seen, seen.total or exchange.bytes_out)
     if usage is not None:
         return _finished(usage, seen, output)
-    if is_cut and not output:
+    if not output and (is_cut or _ERROR in seen.text):
         return None  # it failed before it said anything
     return Estimated(_input(exchange), output=output)
 

@@ -6,18 +6,15 @@ when the client has long had its last byte.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fastproxy.formats.inflate import decoder
-from fastproxy.formats.usage import StreamUsage, read_json, read_tail
+from fastproxy.formats.usage import TAIL_MAX_BYTES, WHOLE_BYTES, StreamUsage, read_json, read_tail
 
 if TYPE_CHECKING:
     from fastproxy.formats.usage_fields import Usage
     from fastproxy.gateway.exchange import Exchange
     from fastproxy.wire.reply_head import ReplyHead
-
-MAX_WHOLE_BYTES: Final = 262144  # a JSON reply up to here is read exactly, a longer one from its tail
-TAIL_BYTES: Final = 16384
 
 
 class Seen(NamedTuple):
@@ -65,8 +62,8 @@ class JsonMeter:
     def feed(self, data: bytes) -> None:
         self._pieces.append(data)
         self._bytes += len(data)
-        if self._bytes > MAX_WHOLE_BYTES and len(self._pieces) > 1:
-            tail = b"".join(self._pieces)[-TAIL_BYTES:]
+        if self._bytes > WHOLE_BYTES and len(self._pieces) > 1:
+            tail = b"".join(self._pieces)[-TAIL_MAX_BYTES:]
             self._pieces = [tail]
 
     def has_ended(self) -> bool:
@@ -76,8 +73,8 @@ class JsonMeter:
     def finish(self) -> Usage | None:
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        if self._bytes > MAX_WHOLE_BYTES:
-            return read_tail(self._format, body[-TAIL_BYTES:])
+        if self._bytes > WHOLE_BYTES:
+            return read_tail(self._format, body[-TAIL_MAX_BYTES:])
         return read_json(self._format, body)
 
     def seen(self) -> Seen:

@@ -114,7 +114,7 @@ class Shelf:
         try:
             return self._is_at_home() and self._put(key, data, now_ms, expires_ms)
         except OSError as error:
-            self._complain(now_ms, error.strerror.lower() if error.strerror else str(error))
+            self._complain(now_ms, error)
             return False
 
     def delete(self, key: bytes) -> None:
@@ -188,25 +188,35 @@ class Shelf:
         length = lengths[places.index(newest)] if places else 0
         return newest + _HEADER.size + min(length, self.max_bytes)
 
-    def _complain(self, now_ms: int, why: str) -> None:
+    def _complain(self, now_ms: int, error: OSError) -> None:
         if now_ms - self._complained_ms >= _COMPLAIN_EVERY_MS:
             self._complained_ms = now_ms
+            why = error.strerror.lower() if error.strerror else str(error)
             _log.error("nothing can be kept for clients: %s", why)
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def get(self, key: bytes, now_ms: int) -> bytes | None:
-        """The newest data under `key` that has not expired."""
-        newest, expires, found = -1, 0, b""
-        for region in range(self._regions_in_use()):
-            entry = self._read(region, key)
-            if entry is not None and entry[0] >= newest:
-                newest, expires, found = entry
+        """The newest data under `key` that has not expired; what cannot be read is a miss."""
+        try:
+            newest, expires, found = self._newest(key)
+        except OSError as error:
+            self._complain(now_ms, error)
+            return None
         if newest < 0 or expires <= now_ms:
             return None
         if self._sealer is not None:
             return self._sealer.open(found, key + struct.pack("=QQ", newest, expires)) or None
         return found or None
+
+    def _newest(self, key: bytes) -> tuple[int, int, bytes]:
+        """As `_read`, over all regions; written at -1 when there is none. Raises OSError."""
+        newest = (-1, 0, b"")
+        for region in range(self._regions_in_use()):
+            entry = self._read(region, key)
+            if entry is not None and entry[0] >= newest[0]:
+                newest = entry
+        return newest
 
     def _read(self, region: int, key: bytes) -> tuple[int, int, bytes] | None:
         """When it was written, when it expires, and the data as it stands there."""

@@ -59,6 +59,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._closing = False
         self._said_goodbye = False
         self._dropped = 0  # bytes behind it
+        self._room = 0  # for what came before of a record that is not whole yet
         self._ended = False  # the peer has sent close_notify
         self._connected = connected
         self.deadline = deadlines.now + timeout
@@ -86,13 +87,14 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             return
         # The usual read: one record and nothing behind it. A read that is too many costs 1 us, hence no loop here. What
         # was encrypted is longer than what comes out of it; room for a whole record takes 0.1 us more.
-        size = len(data)
+        size = len(data) + self._room
         try:
             plain = self._read(size)
         except ssl.SSLError:
             self._decrypt()  # which tells the harmless kinds from the others
             return
         if plain:
+            self._room = 0
             self._inner.data_received(plain)
             if len(plain) == size or self._incoming.pending or self._outgoing.pending:
                 self._decrypt()
@@ -163,6 +165,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             try:
                 count = self._deliver(engine)
             except ssl.SSLWantReadError:
+                self._room = RECORD_BYTES  # a request or reply in one record stays in one piece, as lanes want it
                 break
             except ssl.SSLError:
                 self._raw.abort()

@@ -166,7 +166,16 @@ def test_a_half_written_event_does_not_swallow_ours() -> None:
 def test_responses_read_the_flat_event() -> None:
     _, value = events(stream_error("openai-responses", 502, "upstream_failed", "broke", "req_1"))[0]
     event = ResponseErrorEvent.model_validate(value)
-    assert (event.type, event.code, event.message) == ("error", "upstream_failed", "broke")
+    assert (event.type, event.code, event.message) == ("error", "server_error", "broke")
+    assert value["error"]["code"] == "upstream_failed"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(529, "server_error"), (503, "server_error"), (429, "rate_limit_exceeded")]
+)
+def test_case_176_an_event_of_responses_had_a_code_that_is_none_of_theirs(status: int, code: str) -> None:
+    _, value = events(stream_error("openai-responses", status, "upstream_overloaded", "broke", "req_1"))[0]
+    assert value["code"] == code
 
 
 @pytest.mark.parametrize("wire_format", [*OPENAI, "anthropic", "gemini"])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastproxy.formats.chat import Image, Source
-from fastproxy.formats.pictures import USUAL, picture_size, picture_tokens
+from fastproxy.formats.pictures import MAX_SEGMENTS, USUAL, picture_size, picture_tokens
 
 
 def png(width: int, height: int) -> bytes:
@@ -110,3 +110,9 @@ def test_no_size_is_free_or_without_bound(width: int, height: int, model: str) -
 @pytest.mark.parametrize("data", [urlsafe_b64encode(png(1024, 1024)).decode().rstrip("="), "!", "A", "é"])
 def test_base64_of_any_kind_is_read_or_passed_over(data: str) -> None:
     assert picture_tokens(Image(Source("image/png", data)), "gpt-4o") == 765
+
+
+def test_a_jpeg_of_nothing_but_fill_bytes_took_15_ms() -> None:
+    size = b"\xff\xc0\x00\x11\x08" + (7).to_bytes(2, "big") + (9).to_bytes(2, "big") + bytes(10)
+    assert picture_size(b"\xff\xd8" + b"\xff" * 100 + size) == (9, 7)
+    assert picture_size(b"\xff\xd8" + b"\xff" * MAX_SEGMENTS + size) is None

@@ -14,6 +14,7 @@ from fastproxy.formats.events import (
     Cited,
     End,
     Event,
+    Failure,
     Logprobs,
     TextDelta,
     ThinkingDelta,
@@ -90,6 +91,26 @@ def test_what_is_held_comes_before_whatever_belongs_behind_it() -> None:
     assert cut(("XY",), TextDelta(0, "X"), cited, TextDelta(0, "X"), logged, ENDED) == [
         TextDelta(0, "X"), cited, TextDelta(0, "X"), logged, ENDED,
     ]  # fmt: skip
+
+
+def test_tokens_told_between_the_pieces_hid_a_sequence() -> None:
+    one, two, three = (Logprobs(({"token": word},)) for word in ("a E", "N", "D b"))
+    made = cut(("END",), TextDelta(0, "a E"), one, TextDelta(0, "N"), two, TextDelta(0, "D b"), three, ENDED)
+    assert made == [TextDelta(0, "a "), End("stop_sequence", "END")]
+    made = cut(("END",), TextDelta(0, "a E"), one, TextDelta(0, "N"), two, TextDelta(0, "d"), three, ENDED)
+    assert made == [TextDelta(0, "a "), TextDelta(0, "ENd"), one, two, three, ENDED]
+
+
+def test_held_text_came_behind_the_failure_of_its_reply() -> None:
+    failed = Failure(502, "upstream_failed", "gone")
+    assert cut(("XY",), TextDelta(0, "aX"), failed) == [TextDelta(0, "a"), TextDelta(0, "X"), failed]
+
+
+@pytest.mark.parametrize("odd", [1.5, [1], "x", True])
+def test_a_field_of_the_clients_called_options_was_taken_for_ollamas(odd: Any) -> None:
+    body = asked("a") | {"stop": None, "options": odd, "generationConfig": odd}
+    request = CHAT["openai-chat"].read_request(asked("a"))
+    assert unsent_stops(request, body) == ("a",)
 
 
 def test_a_reply_that_breaks_off_loses_nothing_of_its_text() -> None:

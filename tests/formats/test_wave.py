@@ -64,3 +64,10 @@ def test_a_rate_of_nothing_is_no_duration() -> None:
 def test_no_bytes_behind_the_word_break_it(tail: bytes) -> None:
     read_wav(b"RIFF\0\0\0\0WAVE" + tail)
     seconds(b"RIFF\0\0\0\0WAVE" + tail)
+
+
+@pytest.mark.parametrize("said", [(0, 1, 16), (24_000, 0, 16), (24_000, 1, 0), (0xFFFFFFFF, 2, 16)])
+def test_a_head_of_nonsense_was_written_again(said: tuple[int, int, int]) -> None:
+    rate, channels, bits = said
+    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 40, b"WAVE", b"fmt ", 16, 1, channels, rate, 0, 0, bits)
+    assert read_wav(head + struct.pack("<4sI", b"data", 4) + b"abcd") is None

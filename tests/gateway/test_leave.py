@@ -10,6 +10,8 @@ import msgspec
 import pytest
 
 from fastproxy.config import Limits
+from fastproxy.gateway.exchange import Exchange
+from fastproxy.gateway.table import PROVIDER
 from fastproxy.shared import rows
 from fastproxy.wire import absent
 from fastproxy.wire.absent import Nowhere
@@ -252,3 +254,13 @@ def test_nowhere_takes_everything_up_to_its_bound() -> None:
         ends()
     assert isinstance(nowhere, asyncio.Transport)
     assert (nowhere.is_closing(), nowhere.get_write_buffer_size()) == (False, 0)
+
+
+def test_a_client_who_pays_with_a_key_of_its_own_had_its_reply_read_on() -> None:
+    made = stage()
+    made.asks("/v1/chat/completions", {**CHAT, "stream": True})
+    exchange = made.user.exchange
+    assert isinstance(exchange, Exchange)
+    exchange.entry = PROVIDER
+    made.user.connection_lost(None)
+    assert wire_of(made.peer).closed

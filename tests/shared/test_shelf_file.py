@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import resource
@@ -223,3 +224,17 @@ def test_a_full_disk_is_no_signal_but_a_miss_and_a_line_in_the_log(path: Path) -
         good = not shelf.put(BOB, b"x" * 3000, now_ms=2) and shelf.get(ALICE, 3) == SECRET
         os._exit(0 if good else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_disk_that_could_not_be_read_failed_the_request(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf = opened(path)
+
+    def breaks(*_: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", breaks)
+    with caplog.at_level(logging.ERROR, "fastproxy"):
+        assert shelf.get(ALICE, 3) is None
+    assert "nothing can be kept for clients: input/output error" in caplog.text

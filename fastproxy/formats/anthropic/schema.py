@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.formats import exact
+from fastproxy.formats.schemas import joined, pointed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from fastproxy.formats.notes import Notes
 
 MAX_DEPTH: Final = 64
+MAX_SIZE: Final = 200_000  # values looked at while branches are joined
 FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
 )
@@ -28,80 +30,84 @@ _BOUNDS: Final = frozenset(
     }
 )  # fmt: skip
 _HOLDERS: Final = ("properties", "$defs", "definitions")
+_GROWING: Final = ("properties", "required")
 _LISTS: Final = ("anyOf", "allOf", "oneOf", "prefixItems")
 Schema = dict[str, Any]
 
 
 def closed_schema(schema: Mapping[str, Any], notes: Notes) -> Schema:
     """A new schema; the client is told if it differs."""
-    made = _closed(_joined_branches(dict(schema), schema, 0), 0)
+    made = _closed(_Joining(schema).made_of(dict(schema)), 0)
     if made != schema:
         notes.change("output", "objects of the schema are closed, bounds are told in words")
     return made
 
 
 def recurs(schema: Mapping[str, Any]) -> bool:
-    """Whether a reference in the schema leads back to what it stands in."""
-    leads: dict[str, set[str]] = {}
-    waiting = list(_references(schema, 0))
-    while waiting:
-        reference = waiting.pop()
-        if reference not in leads:
-            leads[reference] = _references(_target(schema, reference), 0)
-            waiting += leads[reference]
-    while ends := {reference for reference, on in leads.items() if not on & leads.keys()}:
-        for reference in ends:
-            del leads[reference]
-    return bool(leads)
+    """Whether a reference in the schema leads back to what it stands in, or too far to be followed."""
+    return _Circles(schema).has_one(schema, 0)
 
 
-def _references(value: Any, depth: int) -> set[str]:
-    """All that stand below `value`."""
-    if depth > MAX_DEPTH or not isinstance(value, dict | list):
-        return set()
-    found = set[str]()
-    if isinstance(value, dict) and isinstance(value.get("$ref"), str):
-        found.add(value["$ref"])
-    for below in value.values() if isinstance(value, dict) else value:
-        found |= _references(below, depth + 1)
-    return found
+class _Circles:
+    """Goes through a schema and all that it refers to, once each."""
+
+    __slots__ = ("_done", "_open", "_root")
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._open = set[int]()  # identities of what stands above
+        self._done = set[int]()
+
+    def has_one(self, value: Any, depth: int) -> bool:
+        place = id(value)
+        if not isinstance(value, dict | list) or place in self._done:
+            return False
+        if place in self._open or depth > 2 * MAX_DEPTH:  # a schema and its properties are two levels
+            return True
+        below = list(value.values()) if isinstance(value, dict) else value
+        if isinstance(value, dict) and isinstance(value.get("$ref"), str):
+            below.append(pointed(self._root, value["$ref"]))
+        self._open.add(place)
+        found = any(self.has_one(each, depth + 1) for each in below)
+        self._open.discard(place)
+        self._done.add(place)
+        return found
 
 
-def _target(root: Mapping[str, Any], reference: str) -> Any:
-    """What a reference within the schema points to; None for any other."""
-    found: Any = root if reference.startswith("#") else None
-    for step in reference[1:].strip("/").split("/"):
-        if step and isinstance(found, dict):
-            found = found.get(step.replace("~1", "/").replace("~0", "~"))
-    return found
+class _Joining:
+    """Merges every allOf of a schema into what it stands in; the later word wins.
 
+    References put in place may multiply: what is over MAX_SIZE stays as it is.
+    """
 
-def _joined_branches(value: Any, root: Mapping[str, Any], depth: int) -> Any:
-    """`value` with every allOf in it merged into what it stands in; the later word wins."""
-    if depth > MAX_DEPTH:
-        return value
-    if isinstance(value, list):
-        return [_joined_branches(item, root, depth + 1) for item in value]
-    if not isinstance(value, dict):
-        return value
-    branches = value.get("allOf")
-    if isinstance(branches, list) and branches and all(isinstance(branch, dict) for branch in branches):
+    __slots__ = ("_left", "_root")
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._left = MAX_SIZE
+
+    def made_of(self, value: Any, depth: int = 0) -> Any:
+        self._left -= 1
+        if depth > MAX_DEPTH or self._left < 0:
+            return value
+        if isinstance(value, list):
+            return [self.made_of(item, depth + 1) for item in value]
+        if not isinstance(value, dict):
+            return value
+        branches = value.get("allOf")
+        if isinstance(branches, list) and branches and all(isinstance(branch, dict) for branch in branches):
+            value = self._joined(value, branches, depth)
+        return {name: self.made_of(item, depth + 1) for name, item in value.items()}
+
+    def _joined(self, value: Schema, branches: list[Schema], depth: int) -> Schema:
         made: Schema = {}
         for branch in branches:
-            meant = _target(root, branch["$ref"]) if isinstance(branch.get("$ref"), str) else branch
-            made = _join(made, _joined_branches(meant, root, depth + 1) if isinstance(meant, dict) else branch)
-        value = _join(made, {name: item for name, item in value.items() if name != "allOf"})
-    return {name: _joined_branches(item, root, depth + 1) for name, item in value.items()}
-
-
-def _join(one: Schema, other: Schema) -> Schema:
-    """Both at once."""
-    made = one | other
-    if isinstance(one.get("properties"), dict) and isinstance(other.get("properties"), dict):
-        made["properties"] = one["properties"] | other["properties"]
-    if isinstance(one.get("required"), list) and isinstance(other.get("required"), list):
-        made["required"] = [*one["required"], *(name for name in other["required"] if name not in one["required"])]
-    return made
+            meant = pointed(self._root, branch["$ref"]) if isinstance(branch.get("$ref"), str) else branch
+            made = joined(made, self.made_of(meant, depth + 1) if meant is not None else branch)
+            self._left -= sum(len(held) for name in _GROWING if isinstance(held := made.get(name), dict | list))
+            if self._left < 0:
+                return value
+        return joined(made, {name: item for name, item in value.items() if name != "allOf"})
 
 
 def _closed(schema: Schema, depth: int) -> Schema:

@@ -8,12 +8,12 @@ given whole. Counts of message_start and message_delta are merged by field. Only
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from fastproxy.formats import exact
+from fastproxy.errors import FormatError
+from fastproxy.formats import checked, exact
 from fastproxy.formats.anthropic.counts import read_counts
 from fastproxy.formats.anthropic.read_blocks import opaque, read_citation
 from fastproxy.formats.anthropic.reply import (
@@ -73,8 +73,13 @@ class StreamReader:
     def feed(self, event: str, data: bytes) -> list[Event]:
         try:
             said = exact.loads(data)
-        except orjson.JSONDecodeError:
-            return self._unreadable(data)
+        except orjson.JSONDecodeError as error:
+            if self._is_done or data.strip() in (b"", b"[DONE]"):
+                return []
+            try:
+                said = checked.repaired(data, error)
+            except FormatError:
+                return [Failure(502, "upstream_failed", "the upstream sent an event that is not valid JSON")]
         if not isinstance(said, dict) or self._is_done:
             return []
         kind = said.get("type")
@@ -84,21 +89,6 @@ class StreamReader:
     def end(self) -> list[Event]:
         """What an upstream has not said with message_stop is not guessed."""
         return []
-
-    def _unreadable(self, data: bytes) -> list[Event]:
-        """Half an emoji, escaped, is no valid JSON for a strict parser; anything else is a broken reply."""
-        if self._is_done or data.strip() in (b"", b"[DONE]"):
-            return []
-        try:
-            said = json.loads(data)
-        except ValueError:
-            return [Failure(502, "upstream_failed", "the upstream sent an event that is not valid JSON")]
-        repaired = json.dumps(said, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        try:
-            orjson.loads(repaired)
-        except orjson.JSONDecodeError:  # 1e400 is a number to one parser, and none to the other
-            return [Failure(502, "upstream_failed", "the upstream sent an event that is not valid JSON")]
-        return self.feed("", repaired.encode())
 
     def _message_start(self, said: Said) -> list[Event]:
         message = said.get("message")

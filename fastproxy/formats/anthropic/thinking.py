@@ -42,6 +42,7 @@ def nearest_effort(budget: int) -> Effort:
     """The effort whose budget is nearest, by ratio."""
     if budget <= 0:
         return "none"
+    budget = min(budget, BUDGETS["max"])  # of any size, which no float is
     near: tuple[Effort, ...] = ("low", "medium", "high", "xhigh", "max")
     return min(near, key=lambda effort: max(BUDGETS[effort] / budget, budget / BUDGETS[effort]))
 

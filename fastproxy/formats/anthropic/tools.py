@@ -85,10 +85,10 @@ def write_tools(request: ChatRequest, target: Target, notes: Notes) -> Chosen:
         notes.drop("tools", "this model takes no tools")
         return Chosen([], None, names)
     allowed = _allowed(request, notes)
-    tools = [written for tool in allowed if (written := _write_tool(tool, names, target, notes)) is not None]
+    made = [(tool, written) for tool in allowed if (written := _write_tool(tool, names, target, notes)) is not None]
     if request.format == NAME:
-        return Chosen(tools, _write_choice(request, names), names)
-    tools = _once(tools)
+        return Chosen([written for _, written in made], _write_choice(request, names), names)
+    tools = _once(made, notes)
     if not tools and _has_calls(request):
         notes.change("tools", "declared after the calls in messages, because the API asks for it")
         return Chosen(_tools_of_history(request, names), {"type": "none"}, names)
@@ -101,15 +101,17 @@ def write_tools(request: ChatRequest, target: Target, notes: Notes) -> Chosen:
     return Chosen(tools, choice, names)
 
 
-def _once(tools: list[Body]) -> list[Body]:
+def _once(tools: list[tuple[Tool, Body]], notes: Notes) -> list[Body]:
     """Each name once; a function of the client's comes before a tool that stands in for another vendor's."""
-    functions = {tool["name"] for tool in tools if "input_schema" in tool}
+    functions = {written["name"] for _, written in tools if "input_schema" in written}
     made: dict[str, Body] = {}
-    for place, tool in enumerate(tools):
-        if "input_schema" in tool:
-            made[str(place)] = tool
-        elif tool["name"] not in functions:
-            made.setdefault(tool["type"], tool)
+    for place, (tool, written) in enumerate(tools):
+        if "input_schema" in written:
+            made[str(place)] = written
+        elif written["name"] in functions:
+            notes.drop(tool, "a function has its name")
+        else:
+            made.setdefault(written["type"], written)
     return list(made.values())
 
 

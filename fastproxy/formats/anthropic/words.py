@@ -109,6 +109,7 @@ LOSSY: Final[Mapping[str, str]] = {
     "previous": "nothing is stored",
     "cache_key": "cached by breakpoints only",
     "name": "participants have no names",
+    "refusal": "sent as text",
     "audio": "no audio in messages",
     "video": "no video in messages",
     "detail": "images have no detail",

@@ -78,10 +78,15 @@ class BlockWriter:
         block: Block = {"type": "text", "text": part.text}
         own = [original.value for cited in part.citations if (original := cited.original) and original.format == NAME]
         own = [citation for citation in own if is_real(citation)]
+        if len(own) < len(part.citations):
+            self._notes.change(part, "without its citations")
         return {**block, "citations": own} if own else block
 
     def _refusal(self, part: Refusal) -> Block | None:
-        return {"type": "text", "text": part.text} if part.text.strip() else None
+        if not part.text.strip():
+            return None
+        self._notes.change(part, LOSSY["refusal"])
+        return {"type": "text", "text": part.text}
 
     def _image(self, part: Image) -> Block | None:
         if not self._target.facts.images:

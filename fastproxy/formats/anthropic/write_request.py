@@ -94,7 +94,7 @@ def _output(
             config["format"] = {"type": "json_schema", "schema": closed_schema(wanted.schema or {}, notes)}
         return config, chosen, thought, False
     if facts.json_schema:
-        notes.change("output", "its schema refers to itself: asked for as the input of a tool")
+        notes.change("output", "its schema is recursive or too deep: asked for as the input of a tool")
     config.pop("format", None)
     if thought.is_on and facts.can_stop_thinking:
         notes.drop("reasoning", "a model that thinks cannot be forced to answer in JSON")

@@ -59,6 +59,11 @@ class Candidate:
         self._partial: PartialArguments | None = None
         self._calls = 0
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has said nothing."""
+        return self._number < 0
+
     def take(self, said: dict[str, Any], events: list[Event]) -> None:
         content = said.get("content")
         if content is not None:

@@ -82,14 +82,13 @@ def in_bytes(text: str, offset: int | None) -> int:
 
 def write_grounding(cited: Sequence[tuple[str, Citation]]) -> dict[str, Any]:
     """groundingMetadata for citations, each beside the text of its block."""
-    chunks: list[dict[str, Any]] = []
+    places: dict[tuple[str, str], int] = {}
     supports: list[dict[str, Any]] = []
     for text, citation in cited:
-        chunk = {"web": {"uri": citation.url, "title": citation.title}}
-        if chunk not in chunks:
-            chunks.append(chunk)
+        place = places.setdefault((citation.url, citation.title), len(places))
         if text:  # a citation without offsets is one of the whole block
             start, end = citation.start or 0, len(text) if citation.end is None else citation.end
             segment = {"startIndex": in_bytes(text, start), "endIndex": in_bytes(text, end), "text": text[start:end]}
-            supports.append({"segment": segment, "groundingChunkIndices": [chunks.index(chunk)]})
+            supports.append({"segment": segment, "groundingChunkIndices": [place]})
+    chunks = [{"web": {"uri": url, "title": title}} for url, title in places]
     return {"groundingChunks": chunks} | ({"groundingSupports": supports} if supports else {})

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec.structs import replace
 
 from fastproxy.formats.chat import Part, Text, ToolCall, ToolResult, Turn
+from fastproxy.formats.gemini.words import LOSSY
 from fastproxy.formats.turns import is_blank, plain_text
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _alternating(turns: Sequence[Turn], notes: Notes) -> list[tuple[bool, list[P
     made: list[tuple[bool, list[Part]]] = []
     for turn in turns:
         if turn.name is not None:
-            notes.drop("name", "Gemini does not name participants")
+            notes.change(turn, LOSSY["name"])
         is_model = turn.role == "assistant"
         if not is_model and is_blank(turn):
             notes.change(turn, "it is empty")

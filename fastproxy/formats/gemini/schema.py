@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from fastproxy.formats import exact
+from fastproxy.formats.schemas import joined, pointed
 
 MAX_DEPTH: Final = 48
 MAX_SIZE: Final = 20_000  # nodes, words of enums and lines of text: references put in place may multiply
@@ -139,7 +140,7 @@ class _Lowering:
                     self.is_recursive = True
                     return {"type": "object"} | rest, refs
                 refs = (*refs, ref)
-                value = _joined(self._target(ref), rest)
+                value = joined(self._target(ref), rest)
             elif isinstance(several, list) and several:
                 value, refs = self._merged(value, several, refs)
             else:
@@ -155,23 +156,17 @@ class _Lowering:
         for branch in several:
             if isinstance(branch, dict):
                 resolved, seen_there = self._resolved(branch, refs)
-                made = _joined(made, resolved)
+                made = joined(made, resolved)
                 seen = (*seen, *(ref for ref in seen_there if ref not in seen))
-        return _joined(made, {name: item for name, item in value.items() if name != "allOf"}), seen
+        return joined(made, {name: item for name, item in value.items() if name != "allOf"}), seen
 
     def _target(self, ref: str) -> dict[str, Any]:
         """What a reference within the schema points to; {} for any other."""
-        if not ref.startswith("#"):
+        found = pointed(self._root, ref)
+        if found is None:
             self.lost.add("$ref")
             return {}
-        found = self._root
-        for step in ref[1:].strip("/").split("/"):
-            if step:
-                found = _step(found, step.replace("~1", "/").replace("~0", "~"))
-        if isinstance(found, dict):
-            return found
-        self.lost.add("$ref")
-        return {}
+        return found
 
     def _type(self, value: dict[str, Any], made: dict[str, Any]) -> None:
         types = value.get("type")
@@ -244,8 +239,8 @@ class _Lowering:
         if not isinstance(several, list):
             return
         beside = {name: item for name, item in value.items() if name not in _DESCRIBING and name not in _ALTERNATIVES}
-        joined = [_joined(beside, each) if isinstance(each, dict) else each for each in several]
-        lowered = [self.node(each, refs, depth) for each in joined]
+        branches = [joined(beside, each) if isinstance(each, dict) else each for each in several]
+        lowered = [self.node(each, refs, depth) for each in branches]
         fitting = [each for each in lowered if each.get("type") != "NULL"]
         if len(fitting) < len(lowered):
             made["nullable"] = True
@@ -271,25 +266,6 @@ def _finished(made: dict[str, Any]) -> dict[str, Any]:
     if "anyOf" in made:
         return {name: made[name] for name in (*_DESCRIBING, "nullable", "anyOf") if name in made}
     return made
-
-
-def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Both at once: properties and required of both, else the second's word."""
-    made = one | other
-    if isinstance(one.get("properties"), dict) and isinstance(other.get("properties"), dict):
-        made["properties"] = one["properties"] | other["properties"]
-    if isinstance(one.get("required"), list) and isinstance(other.get("required"), list):
-        both = (*one["required"], *other["required"])
-        made["required"] = list(dict.fromkeys(name for name in both if isinstance(name, str)))
-    return made
-
-
-def _step(found: Any, name: str) -> Any:
-    if isinstance(found, dict):
-        return found.get(name)
-    if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-        return found[int(name)]
-    return None
 
 
 def _type_of(value: Any) -> str:

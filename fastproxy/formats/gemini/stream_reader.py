@@ -7,13 +7,12 @@ promptFeedback.blockReason      no candidates: the prompt was refused
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import orjson
 
-from fastproxy.formats import exact
+from fastproxy.formats import checked, exact
 from fastproxy.formats.events import DONE, Begin, End, Event, Failure, UsageReport
 from fastproxy.formats.gemini.candidate import UNREADABLE, Candidate
 from fastproxy.formats.gemini.words import NAME
@@ -21,6 +20,8 @@ from fastproxy.formats.read_error import read_error
 from fastproxy.formats.usage_fields import GeminiUsage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastproxy.formats.usage_fields import Usage
 
 
@@ -44,16 +45,15 @@ class StreamReader:
             return []
         try:
             return self.take(exact.loads(data))
-        except orjson.JSONDecodeError:
-            return self._mended(data) if data != b"[DONE]" else []
+        except orjson.JSONDecodeError as error:
+            return self._mended(data, error) if data != b"[DONE]" else []
         except UNREADABLE:
             return self._fail(Failure(502, "upstream_failed", "the upstream sent an event that cannot be read"))
 
-    def _mended(self, data: bytes) -> list[Event]:
-        """Half a surrogate pair: Python's reader takes it, and it becomes a question mark."""
+    def _mended(self, data: bytes, error: orjson.JSONDecodeError) -> list[Event]:
+        """Half a surrogate pair becomes a question mark."""
         try:
-            loose = json.dumps(json.loads(data), ensure_ascii=False)
-            return self.take(exact.loads(loose.encode("utf-8", "replace")))
+            return self.take(checked.repaired(data, error))
         except UNREADABLE:
             return self._fail(Failure(502, "upstream_failed", "the upstream sent an event that cannot be read"))
 
@@ -95,6 +95,11 @@ class StreamReader:
     def end(self) -> list[Event]:
         return self.finish(self._blocked)
 
+    def _is_nothing(self, ends: Sequence[End | None]) -> bool:
+        """Whether there is nothing but calls that Google itself could not read."""
+        is_bad = bool(ends) and all(end is not None and end.reason == "bad_tool_call" for end in ends)
+        return is_bad and all(candidate.is_silent for candidate in self._candidates.values())
+
     def finish(self, unsaid: End | None) -> list[Event]:
         """`unsaid` ends a choice of which the upstream did not say why it ended; without it such a reply was cut."""
         if self._failed:
@@ -106,9 +111,14 @@ class StreamReader:
             events.append(end)
         if (usage := read_usage(self._usage)) is not None:
             events.append(UsageReport(usage))
+        if self._is_nothing(ends):
+            return [event for event in events if isinstance(event, UsageReport)] + self._fail(_NO_CALL)
         if ends and None not in ends:
             events.append(DONE)
         return events
+
+
+_NO_CALL: Final = Failure(502, "upstream_failed", "the upstream's model called a tool in a way that cannot be read")
 
 
 def read_usage(said: Any) -> Usage | None:

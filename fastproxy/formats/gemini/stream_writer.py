@@ -9,6 +9,7 @@ Google's SDK splits lines where Python's splitlines does, so U+0085, U+2028 and 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.formats import exact
@@ -203,14 +204,14 @@ class _Choice:
         made: dict[str, Any] = {"content": {"parts": [{"text": ""}], "role": "model"}}
         made |= finish(self.end.reason, self.end.explanation) | {"index": index}
         if self.citations:
-            cited = [(self._text_of(block), citation) for block, citation in self.citations]
-            made["groundingMetadata"] = write_grounding(cited)
+            texts = defaultdict[int, list[str]](list)
+            for block, text in self.pieces:
+                texts[block].append(text)
+            whole = {block: "".join(pieces) for block, pieces in texts.items()}
+            made["groundingMetadata"] = write_grounding([(whole.get(block, ""), one) for block, one in self.citations])
         if self.logprobs:
             made["logprobsResult"] = write_logprobs(self.logprobs)
         return made
-
-    def _text_of(self, block: int) -> str:
-        return "".join(text for number, text in self.pieces if number == block)
 
 
 def encoded(value: Any) -> bytes:

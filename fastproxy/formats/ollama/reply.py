@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from fastproxy.errors import FormatError
-from fastproxy.formats import exact
+from fastproxy.formats import checked, exact
 from fastproxy.formats.events import (
     DONE,
     Begin,
@@ -68,7 +68,7 @@ class StreamReader:
         try:
             told = exact.loads(data)
         except orjson.JSONDecodeError as error:
-            raise FormatError(f"a line of the upstream's is not JSON: {error}") from None
+            told = checked.repaired(data, error, "a line of the upstream's")
         if not isinstance(told, dict):
             raise FormatError("a line of the upstream's is not an object")
         out: list[Event] = []

@@ -17,6 +17,7 @@ from fastproxy.formats import exact
 from fastproxy.formats.chat import Document, Image, Opaque, Refusal, Text, Thinking, ToolCall, ToolResult
 from fastproxy.formats.custom_tools import wrap_input
 from fastproxy.formats.ollama.words import LOSSY, NAME
+from fastproxy.formats.turns import join_assistants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,7 +48,8 @@ class _Writer:
     def write(self, turns: Sequence[Turn]) -> list[Json]:
         for turn in turns:
             if turn.name is not None:
-                self._notes.drop("turn.name", LOSSY["turn.name"])
+                self._notes.change(turn, LOSSY["turn.name"])
+        for turn in join_assistants(turns):
             if turn.role == "assistant":
                 self._tell_results()
                 self._assistant(turn)
@@ -88,27 +90,23 @@ class _Writer:
         return texts, images
 
     def _assistant(self, turn: Turn) -> None:
-        message: Json = {"content": "", "thinking": "", "tool_calls": []}
+        texts: list[str] = []
+        thoughts: list[str] = []
+        calls: list[Json] = []
         for part in turn.parts:
             if isinstance(part, Thinking):
-                message["thinking"] += self._thought(part)
+                thoughts.append(self._thought(part))
             elif isinstance(part, ToolCall):
-                message["tool_calls"].append(self._call(part))
+                calls.append(self._call(part))
             elif isinstance(part, Image):
                 self._notes.drop(part, LOSSY["assistant media"])
             else:
-                message["content"] += self._told(part) or ""
-        if any(message.values()) or not turn.parts:
-            self._add_to_last(message)
-
-    def _add_to_last(self, message: Json) -> None:
-        last = self._messages[-1] if self._messages else None
-        if last is None or last["role"] != "assistant":
-            last = {"role": "assistant", "content": ""}
-            self._messages.append(last)
-        for name, value in message.items():
-            if value:
-                last[name] = last[name] + value if name in last else value
+                texts.append(self._told(part) or "")
+        besides: Json = {"thinking": "".join(thoughts), "tool_calls": calls}
+        message: Json = {"role": "assistant", "content": "".join(texts)}
+        message |= {name: value for name, value in besides.items() if value}
+        if any(texts) or len(message) > 2 or not turn.parts:
+            self._messages.append(message)
 
     def _thought(self, part: Thinking) -> str:
         if part.redacted or (part.signature and part.issuer not in ("", NAME)):

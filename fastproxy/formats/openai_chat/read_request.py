@@ -84,8 +84,8 @@ def _said(body: Json) -> Json:
 
 
 def _max_output(body: Json) -> Json:
-    most = integer(body, "max_completion_tokens", least=1)
-    return {"max_output": most if most is not None else integer(body, "max_tokens", least=1)}
+    newer, older = integer(body, "max_completion_tokens", least=1), integer(body, "max_tokens", least=1)
+    return {"max_output": newer if newer is not None else older}
 
 
 def _top_logprobs(body: Json) -> Json:

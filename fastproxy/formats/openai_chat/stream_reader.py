@@ -10,13 +10,12 @@ Without [DONE] it is over if every choice has its finish_reason; otherwise it wa
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
 
-from fastproxy.errors import FormatError
+from fastproxy.formats import checked
 from fastproxy.formats.events import DONE, Begin, UsageReport
 from fastproxy.formats.openai_chat.choice_reader import ChoiceReader
 from fastproxy.formats.openai_chat.failures import error_of, failed_finish, read_failure
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from fastproxy.formats.usage_fields import Usage
 
 Json = dict[str, Any]
-# half a surrogate pair, which JSON allows and UTF-8 does not
-_LONE: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]..")
 
 
 class StreamReader:
@@ -162,9 +159,9 @@ def _instead(choice: Json) -> Json:
 
 
 def _mended(data: bytes) -> Any:
-    """JSON with broken UTF-8 or lone surrogates, with U+FFFD in their place. Raises: FormatError."""
-    text = _LONE.sub("\\\\ufffd", data.decode("utf-8", "replace"))
+    """JSON with broken UTF-8 or halves of surrogate pairs. Raises: FormatError."""
+    text = data.decode("utf-8", "replace").encode()
     try:
         return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise FormatError("an event of the upstream is not valid JSON") from None
+    except orjson.JSONDecodeError as error:
+        return checked.repaired(text, error, "an event of the upstream")

@@ -21,6 +21,7 @@ from fastproxy.formats.openai_chat.words import (
     TAKES_REASONING_CONTENT,
     TAKES_REASONING_DETAILS,
 )
+from fastproxy.formats.turns import join_assistants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ _BESIDE_CONTENT: Final = (Thinking, ToolCall, ToolResult, Refusal)
 
 
 def write_messages(turns: Sequence[Turn], target: Target, names: ToolNames, notes: Notes) -> list[Json]:
-    return _Writer(target, names, notes).write(_joined(turns))
+    return _Writer(target, names, notes).write(join_assistants(turns, but=NAME))
 
 
 def plain_messages(turns: Sequence[Turn]) -> list[Json] | None:
@@ -59,23 +60,6 @@ def plain_messages(turns: Sequence[Turn]) -> list[Json] | None:
         made.append({"role": _PLAIN_ROLES[role], "content": part.text})
         before = role
     return made if before != "assistant" else None
-
-
-def _joined(turns: Sequence[Turn]) -> list[Turn]:
-    """Neighbouring turns of the assistant as one: Responses have one per item."""
-    made: list[Turn] = []
-    for turn in turns:
-        last = made[-1] if made else None
-        if last is None or last.role != turn.role or turn.role != "assistant" or _is_own(last) or _is_own(turn):
-            made.append(turn)
-        elif turn.parts:
-            between = (Text("\n"),) if last.parts and _is_text(last.parts[-1]) and _is_text(turn.parts[0]) else ()
-            made[-1] = Turn("assistant", (*last.parts, *between, *turn.parts), last.name or turn.name)
-    return made
-
-
-def _is_text(part: Part) -> bool:
-    return isinstance(part, Text) and bool(part.text)
 
 
 def _is_own(turn: Turn) -> bool:

@@ -216,7 +216,7 @@ def _write_format(output: OutputFormat) -> dict[str, Any]:
         return own
     if output.kind == "json_object" or output.schema is None:
         return {"type": "json_object"}
-    name = fitting_id(output.name) if output.name else "response"
+    name = fitting_id(output.name) if output.name else "reply"
     made: dict[str, Any] = {"type": "json_schema", "name": name, "schema": dict(output.schema)}
     if output.description is not None:
         made["description"] = output.description

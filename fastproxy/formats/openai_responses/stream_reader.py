@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from fastproxy.errors import FormatError
+from fastproxy.formats import checked
 from fastproxy.formats.events import DONE, Event
 from fastproxy.formats.openai_responses.reply import (
     Output,
@@ -51,7 +51,7 @@ class StreamReader:
         try:
             said = orjson.loads(data)
         except orjson.JSONDecodeError as error:
-            raise FormatError(f"a stream event is not valid JSON: {error}") from None
+            said = checked.repaired(data, error, "a stream event")
         if not isinstance(said, dict):
             return []
         kind = said.get("type")

@@ -114,7 +114,7 @@ def test_case_13_an_empty_user_message_is_merged_or_replaced() -> None:
 def test_case_15_16_names_and_refusals() -> None:
     body, notes = body_and_notes(request(Turn("user", (Text("Hi"),), "ada"), assistant(Refusal("No.")), HI))
     assert body["messages"][1] == {"role": "assistant", "content": "No."}
-    assert notes == ("turn changed: participants have no names",)
+    assert notes == ("turn changed: participants have no names", "refusal changed: sent as text")
 
 
 # Tools

@@ -68,4 +68,4 @@ def test_a_recursive_schema_is_asked_for_as_the_input_of_a_tool() -> None:
     body, _ = CHAT["anthropic"].write_request(request, Target("m", Facts(json_schema=True)), notes)
     assert "output_config" not in body
     assert body["tool_choice"]["name"] == body["tools"][0]["name"]
-    assert [note.why for note in notes] == ["its schema refers to itself: asked for as the input of a tool"]
+    assert [note.why for note in notes] == ["its schema is recursive or too deep: asked for as the input of a tool"]

@@ -94,7 +94,7 @@ def test_case_13_an_empty_turn_between_others_is_merged_away() -> None:
 def test_case_15_names_of_participants_are_left_out_and_told() -> None:
     body, lost = written(asked(Turn("user", (Text("q"),), "Ada"), Turn("user", (Text("q"),), "Bob")))
     assert body["contents"] == [user(Q, Q)]
-    assert lost == ("name dropped: Gemini does not name participants",)
+    assert lost == ("turn changed: Gemini does not name participants",) * 2
 
 
 # --- parts

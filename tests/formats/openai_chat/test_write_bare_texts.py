@@ -16,8 +16,9 @@ from fastproxy.formats.chat import (
     Turn,
 )
 from fastproxy.formats.notes import Notes
-from fastproxy.formats.openai_chat.write_messages import _joined, _Writer, plain_messages
+from fastproxy.formats.openai_chat.write_messages import _Writer, plain_messages
 from fastproxy.formats.tool_names import ToolNames
+from fastproxy.formats.turns import join_assistants
 
 Json = dict[str, Any]
 TARGET = Target("m")
@@ -25,7 +26,7 @@ CALL = ToolCall("a", "f", '{"x":1.0}')
 
 
 def by_the_long_way(turns: tuple[Turn, ...], notes: Notes) -> list[Json]:
-    return _Writer(TARGET, ToolNames(()), notes).write(_joined(turns))
+    return _Writer(TARGET, ToolNames(()), notes).write(join_assistants(turns, but="openai-chat"))
 
 
 HELLO = Turn("user", (Text("Hi"),))

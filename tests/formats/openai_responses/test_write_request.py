@@ -250,7 +250,7 @@ def test_case_3_a_single_leading_instruction_goes_on_top() -> None:
         ({"reasoning": Reasoning(adaptive=True)}, {}),
         ({"output": OutputFormat("json_object")}, {"text": {"format": {"type": "json_object"}}}),
         ({"output": OutputFormat("json_schema", {"type": "object"})},
-         {"text": {"format": {"type": "json_schema", "name": "response", "schema": {"type": "object"},
+         {"text": {"format": {"type": "json_schema", "name": "reply", "schema": {"type": "object"},
                               "strict": False}}}),
         ({"output": OutputFormat("json_schema", {"a": 1}, "n", "d", True), "verbosity": "low"},
          {"text": {"format": {"type": "json_schema", "name": "n", "schema": {"a": 1}, "description": "d",
