@@ -39,6 +39,20 @@ seat = SimpleNamespace(
 )
 admin_role(AdminOptions(key=None, bound="127.0.0.1"))(seat)
 """
+# In the middle of something that turns an exception into another one, as extension modules do.
+INTERRUPTED = """
+import os, signal, sys, types
+
+def run(*_):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        sum(range(1000))
+    except SystemExit:
+        raise ValueError("something else") from None
+
+runner = sys.modules["fastproxy.admin.runner"] = types.ModuleType("runner")
+runner.run = run
+"""
 HEAVY = {"fastapi", "starlette", "uvicorn", "prometheus_client", "psutil", "pydantic", "asyncio"}
 
 
@@ -63,12 +77,12 @@ def until(condition: Callable[[], bool], seconds: float = 8) -> bool:
 
 
 @contextmanager
-def running(tmp_path: Path, master: int = 0) -> Iterator[Role]:
+def running(tmp_path: Path, master: int = 0, code: str = ROLE) -> Iterator[Role]:
     path = str(tmp_path / "arena")
     arena = Arena.create(path, rows.WORKER_COLUMN + 1)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
-        arguments = [sys.executable, "-c", ROLE, str(listener.fileno()), path, str(master)]
+        arguments = [sys.executable, "-c", code, str(listener.fileno()), path, str(master)]
         process = subprocess.Popen(arguments, pass_fds=[listener.fileno()])
     try:
         yield Role(process, port, arena.column(rows.ADMIN_COLUMN), arena)
@@ -118,6 +132,11 @@ def test_a_stop_before_it_is_ready_is_clean(tmp_path: Path, number: signal.Signa
         assert until(lambda: role.column[rows.PID] != 0)
         role.process.send_signal(number)
         assert role.process.wait(5) == 0
+
+
+def test_a_stop_in_the_middle_of_an_import_was_a_failure(tmp_path: Path) -> None:
+    with running(tmp_path, code=INTERRUPTED + ROLE) as role:
+        assert role.process.wait(8) == 0
 
 
 def test_the_master_stays_light() -> None:
