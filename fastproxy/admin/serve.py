@@ -54,8 +54,8 @@ def admin_role(options: AdminOptions) -> Callable[[Seat], None]:
     """Return the function that the master runs in the admin process; it returns when the process shall end."""
 
     def run(seat: Seat) -> None:
-        # Until the loop runs (imports take most of a second), being told to stop simply ends the process, with code 0. At
-        # once: an exception in the middle of an import comes out of an extension module as another one.
+        # Until the loop runs (imports take most of a second), being told to stop simply ends the process, with code 0.
+        # At once: an exception in the middle of an import comes out of an extension module as another one.
         for number in (signal.SIGTERM, signal.SIGQUIT):
             signal.signal(number, lambda *_: os._exit(0))
         column = seat.column
