@@ -98,15 +98,16 @@ class BridgeLane(Lane):
         """The body and the path that go up; None if the ordinary way must see to it, be it to say what is wrong."""
         if digits != b"%d" % (len(data) - start):
             return None
+        frame = self._frame
         try:
             body = load_bounded(data[start:])
-            framed = self._frame.put(body) if self._frame is not None else None
-            if framed is None:
+            framed = frame.put(body) if frame is not None else None
+            if frame is None or framed is None:
                 return self._ask_anew(body)
         except (GatewayError, *UNREADABLE):
             return None
-        self._translation, asked, path = framed
-        return asked, path
+        self._translation = frame.translation
+        return framed
 
     def _ask_anew(self, body: dict[str, Any]) -> tuple[bytes, bytes] | None:
         """As `_ask`, for a body that has more to it than another conversation. Raises: FormatError, BadRequest."""

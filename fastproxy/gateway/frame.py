@@ -16,49 +16,45 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from fastproxy.formats import anthropic, exact, gemini
-from fastproxy.formats.openai_chat.write_messages import plain_messages
+from fastproxy.formats.openai_chat.write_messages import bare_messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastproxy.formats.chat import Turn
     from fastproxy.gateway.translate import Translation
 
 MAX_BYTES: Final = 4096  # of one, as JSON: a connection that waits holds five times that (200 KB of tools: 1 MB)
-# The client's format → the fields that say something, and how they are read.
-_SAID: Final[dict[str, tuple[frozenset[str], Callable[[dict[str, Any]], tuple[Turn, ...]]]]] = {
-    anthropic.NAME: (anthropic.SAID_IN, anthropic.read_turns),
-    gemini.NAME: (gemini.SAID_IN, gemini.read_turns),
+# The client's format → the fields that say something, and what they say.
+_SAID: Final[dict[str, tuple[frozenset[str], Callable[[dict[str, Any]], list[tuple[str, str]] | None]]]] = {
+    anthropic.NAME: (anthropic.SAID_IN, anthropic.bare_turns),
+    gemini.NAME: (gemini.SAID_IN, gemini.bare_turns),
 }
 
 
 class Frame:
     """One frame, in both formats. It holds nothing that was said."""
 
-    __slots__ = ("_fields", "_path", "_read_turns", "_said_in", "_translation", "_written", "size")
+    __slots__ = ("_bare_turns", "_fields", "_path", "_said_in", "_written", "size", "translation")
 
     def __init__(self, translation: Translation, written: dict[str, Any], path: bytes) -> None:
-        self._said_in, self._read_turns = _SAID[translation.source.NAME]
+        self._said_in, self._bare_turns = _SAID[translation.source.NAME]
         self._fields = self._of(dict(translation.request.body))
         self.size = len(self._fields)
-        self._translation = copy(translation)
-        self._translation.request = replace(translation.request, turns=(), body={})
+        # nothing that reads the reply needs to know what was said
+        self.translation = copy(translation)
+        self.translation.request = replace(translation.request, turns=(), body={})
         self._written = written | {"messages": []}
         self._path = path
 
-    def put(self, body: dict[str, Any]) -> tuple[Translation, bytes, bytes] | None:
-        """The translation, the upstream's body and its path; None for another frame, or for more than bare texts.
-
-        Raises: FormatError.
-        """
+    def put(self, body: dict[str, Any]) -> tuple[bytes, bytes] | None:
+        """The upstream's body and its path; None for another frame, or for more than bare texts."""
         if self._of(body) != self._fields:
             return None
-        turns = self._read_turns(body)
-        messages = plain_messages(turns)
+        said = self._bare_turns(body)
+        messages = bare_messages(said) if said is not None else None
         if messages is None:
             return None
-        translation = self._translation.again(turns, body)
-        return translation, exact.dumps(self._written | {"messages": messages}), self._path
+        return exact.dumps(self._written | {"messages": messages}), self._path
 
     def _of(self, body: dict[str, Any]) -> bytes:
         """As bytes, because 1, 1.0 and true are equal otherwise."""
@@ -71,7 +67,8 @@ def frame_of(translation: Translation, written: dict[str, Any], path: bytes) -> 
     request = translation.request
     if translation.source.NAME not in _SAID or translation.upstream.NAME != "openai-chat" or request.output is not None:
         return None
-    if not translation.only_texts or plain_messages(request.turns) != written.get("messages"):
+    said = _SAID[translation.source.NAME][1](dict(request.body))
+    if said is None or bare_messages(said) != written.get("messages"):
         return None
     frame = Frame(translation, written, path)
     return frame if frame.size <= MAX_BYTES else None

@@ -36,7 +36,7 @@ from fastproxy.gateway.vault import restore
 from fastproxy.providers.quirks import quirks
 
 if TYPE_CHECKING:
-    from fastproxy.formats.chat import ChatRequest, Turn
+    from fastproxy.formats.chat import ChatRequest
     from fastproxy.formats.operations import Operation
     from fastproxy.gateway.asker import Asker
     from fastproxy.gateway.exchange import Exchange
@@ -71,15 +71,6 @@ class Translation:
     @property
     def is_stream(self) -> bool:
         return self.request.stream
-
-    def again(self, turns: tuple[Turn, ...], body: dict[str, Any]) -> Translation:
-        """The same for the next request, which differs in what is said and in that alone (frame.py)."""
-        made = Translation.__new__(Translation)
-        made.request = replace(self.request, turns=turns, body=body)
-        made.source, made.upstream = self.source, self.upstream
-        made.only_texts, made.names, made.reading = self.only_texts, self.names, self.reading
-        made.stores, made.reply_id, made.losses = self.stores, self.reply_id, self.losses
-        return made
 
     def put(self, request: ChatRequest, attempt: Attempt, table: Table) -> tuple[dict[str, Any], bytes]:
         """The body and the path that ask `attempt` for what `request` means. Raises: FormatError, BadRequest."""

@@ -184,6 +184,10 @@ TALKS: Final[list[list[tuple[str, dict[str, Any]]]]] = [
     [("user", {"text": "a"}), ("model", {"text": "b"})],
     [("user", {"type": "text", "text": "\ud83d\ude00 1.0"})],
     [("user", {"type": "unknown"})],
+    [("user", {"text": " "})],
+    [("model", {"text": "a"}), ("user", {"text": "b"})],
+    [("user", {"text": "a"}), ("model", {"text": "b"}), ("model", {"text": "c"}), ("user", {"text": "d"})],
+    [("user", {"text": "a", "thought": True})],
 ]
 
 
@@ -260,7 +264,7 @@ def test_a_lane_that_waits_holds_no_prompt() -> None:
     assert isinstance(lane, BridgeLane)
     assert (lane._kept, lane._translation) == (b"", None)
     assert lane._frame is not None
-    assert lane._frame._translation.request.turns == ()
+    assert lane._frame.translation.request.turns == ()
 
 
 def test_a_request_that_is_vouched_for_may_be_sent_twice_and_so_takes_no_lane() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastproxy.formats.anthropic.read_request import SAID_IN, read_request, read_turns
+from fastproxy.formats.anthropic.read_request import SAID_IN, bare_turns, read_request
 from fastproxy.formats.anthropic.reply import read_reply, write_reply
 from fastproxy.formats.anthropic.stream_reader import StreamReader
 from fastproxy.formats.anthropic.stream_writer import StreamWriter
@@ -27,10 +27,10 @@ __all__ = [
     "SAID_IN",
     "StreamReader",
     "StreamWriter",
+    "bare_turns",
     "json_tool",
     "read_reply",
     "read_request",
-    "read_turns",
     "request_headers",
     "upstream_path",
     "write_reply",

@@ -52,6 +52,22 @@ def read_turns(body: Body) -> tuple[Turn, ...]:
     return (*_system(body), *_messages(body))
 
 
+def bare_turns(body: Body) -> list[tuple[str, str]] | None:
+    """What is said as (role, text), if it is nothing but texts that are strings; None leaves it to `read_turns`."""
+    system, messages = body.get("system"), body.get("messages")
+    if type(messages) is not list or not (system is None or (system and type(system) is str)):
+        return None
+    said = [("system", system)] if system else []
+    for message in messages:
+        if type(message) is not dict:
+            return None
+        role, text = message.get("role"), message.get("content")
+        if type(text) is not str or not text or role not in ROLES:
+            return None
+        said.append((role, text))
+    return said
+
+
 def _system(body: Body) -> tuple[Turn, ...]:
     value = body.get("system")
     if value is None:

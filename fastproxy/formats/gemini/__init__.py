@@ -8,7 +8,7 @@ reply.py       whole replies       stream_reader.py, stream_writer.py, citations
 
 from __future__ import annotations
 
-from fastproxy.formats.gemini.read_request import SAID_IN, read_request, read_turns
+from fastproxy.formats.gemini.read_request import SAID_IN, bare_turns, read_request
 from fastproxy.formats.gemini.reply import read_reply, write_reply
 from fastproxy.formats.gemini.stream_reader import StreamReader
 from fastproxy.formats.gemini.stream_writer import StreamWriter
@@ -22,9 +22,9 @@ __all__ = [
     "SAID_IN",
     "StreamReader",
     "StreamWriter",
+    "bare_turns",
     "read_reply",
     "read_request",
-    "read_turns",
     "upstream_path",
     "write_reply",
     "write_request",

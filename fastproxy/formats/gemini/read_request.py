@@ -61,6 +61,29 @@ def read_turns(body: dict[str, Any]) -> tuple[Turn, ...]:
     return read_system(body) + read_contents(body)
 
 
+def bare_turns(body: dict[str, Any]) -> list[tuple[str, str]] | None:
+    """What is said as (role, text), if each turn is one text; None leaves it to `read_turns`."""
+    system, contents = body.get(named(body, "systemInstruction")), body.get("contents")
+    if type(contents) is not list:
+        return None
+    said = [("system", _only_text(system))] if system is not None else []
+    for value in contents:
+        role = value.get("role", "user") if type(value) is dict else None
+        said.append(("assistant" if role == "model" else "user", _only_text(value)))
+        if role not in ("user", "model"):
+            return None
+    return None if any(not text for _, text in said) else said
+
+
+def _only_text(content: Any) -> str:
+    """The text of a content with nothing else in it, else ""."""
+    parts = content.get("parts") if type(content) is dict and len(content) <= 2 else None
+    if type(parts) is not list or len(parts) != 1 or type(parts[0]) is not dict or len(parts[0]) != 1:
+        return ""
+    text = parts[0].get("text")
+    return text if type(text) is str else ""
+
+
 def settings_of(body: dict[str, Any]) -> dict[str, Any]:
     """The fields of ChatRequest that stand in generationConfig or beside it as plain values."""
     fields = read_settings(checked.mapping(body, named(body, "generationConfig")) or {})

@@ -24,7 +24,7 @@ from fastproxy.formats.openai_chat.words import (
 from fastproxy.formats.turns import join_assistants
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from fastproxy.formats.chat import Part, Target
     from fastproxy.formats.notes import Notes
@@ -58,6 +58,18 @@ def plain_messages(turns: Sequence[Turn]) -> list[Json] | None:
         if part.cache is not None or part.signature is not None:
             return None
         made.append({"role": _PLAIN_ROLES[role], "content": part.text})
+        before = role
+    return made if before != "assistant" else None
+
+
+def bare_messages(said: Iterable[tuple[str, str]]) -> list[Json] | None:
+    """As `plain_messages`, for a conversation that is (role, text) pairs."""
+    made: list[Json] = []
+    before = "assistant"
+    for role, text in said:
+        if role == before == "assistant":
+            return None
+        made.append({"role": role, "content": text})
         before = role
     return made if before != "assistant" else None
 
