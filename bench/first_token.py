@@ -13,7 +13,6 @@ import asyncio
 import gc
 import json
 import random
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -22,7 +21,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import uvloop
 
-from bench import cpu, processes, traffic
+from bench import processes, traffic
+from bench.reader import watched
+from bench.streams import percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,30 +127,13 @@ async def ask(port: int, clients: int, seconds: float, requests: list[bytes]) ->
     elapsed, firsts = time.monotonic() - start, sorted(tally.firsts)
     print("end", flush=True)
     tally.running = False
-    return {"s": elapsed, "count": len(firsts), "errors": tally.errors, **percentiles(firsts)}
-
-
-def percentiles(ordered: list[int]) -> dict[str, float]:
-    """p50 and p99 in microseconds, of nanoseconds in order; 0 of none."""
-    values = [ordered[len(ordered) * share // 100] if ordered else 0 for share in (50, 99)]
-    return {"p50_us": values[0] / 1000, "p99_us": values[1] / 1000}
+    return {"s": elapsed, "count": len(firsts), "errors": tally.errors, **percentiles("", firsts)}
 
 
 def measure(target: Target, clients: int, seconds: float, path: str = traffic.PATH) -> FirstLane:
     """Ask through the target and return what it showed. Raises: RunFailed when no stream came through."""
-    arguments = [sys.executable, "-m", "bench.first_token", str(target.port), str(clients), str(seconds)]
-    command = processes.pinned([*arguments, json.dumps(target.fields), path], processes.LOAD_CPU)
-    reader = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert reader.stdout is not None
-    assert reader.stderr is not None
-    with reader:
-        if reader.stdout.readline().strip() != "begin":
-            said = reader.stderr.read().strip().splitlines()[-1:]
-            raise processes.RunFailed(f"nobody could ask {target.name}: {' '.join(said)}")
-        before = cpu.cpu_ns(target.pid)
-        reader.stdout.readline()
-        spent_us = (cpu.cpu_ns(target.pid) - before) / 1000
-        seen = json.loads(reader.stdout.readline())
+    arguments = [str(clients), str(seconds), json.dumps(target.fields), path]
+    seen, spent_us, _ = watched("bench.first_token", target, arguments, f"nobody could ask {target.name}")
     if not seen["count"]:
         raise processes.RunFailed(f"no stream came through {target.name} in {seconds:.0f} s")
     return FirstLane(

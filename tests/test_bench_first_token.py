@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from bench import charts, compare, first_token, processes, report, table, targets, traffic
+from bench import charts, compare, first_token, processes, report, streams, table, targets, traffic
 from bench.added import added
 from bench.cases import CASES, Case, Kind
 from bench.cases import lane as lane_of
@@ -65,7 +65,7 @@ class TestArithmetic:
         ],
     )
     def test_percentiles_are_of_what_was_seen(self, values: list[int], p50: float, p99: float) -> None:
-        assert first_token.percentiles(values) == {"p50_us": p50, "p99_us": p99}
+        assert streams.percentiles("", values) == {"p50_us": p50, "p99_us": p99}
 
 
 def result(ours: list[FirstLane], nginx: list[FirstLane] | None = None) -> report.Result:

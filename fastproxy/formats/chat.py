@@ -36,6 +36,10 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     original: Original | None = None
 
+    def is_of(self, name: str) -> bool:
+        """Whether it was read in the format `name`."""
+        return self.original is not None and self.original.format == name
+
 
 class Source(msgspec.Struct, frozen=True):
     """Where the bytes of a file are: exactly one of `data` (base64, no line breaks), `url`, `file_id`."""

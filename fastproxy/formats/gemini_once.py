@@ -36,6 +36,17 @@ def asked(
     return Question(f"/models/{quote(model, safe='/:@')}:generateContent", body, read, losses)
 
 
+def written_usage(usage: Usage, details: str, kind: str, count: int) -> Json:
+    """OpenAI's counts; `count` of the input's tokens are of that `kind`, the rest is text."""
+    spent = usage.input + usage.cache_read
+    return {
+        "input_tokens": spent,
+        details: {f"{kind}_tokens": count, "text_tokens": max(0, spent - count)},
+        "output_tokens": usage.output,
+        "total_tokens": spent + usage.output,
+    }
+
+
 def parts_of(reply: Json) -> list[Json]:
     """What the model said, its drafts and thoughts left out."""
     found = []

@@ -19,16 +19,13 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fastproxy.errors import FormatError
 from fastproxy.formats.checked import boolean, integer, needed, text, wrong
 from fastproxy.formats.form_fields import Upload, no_file, typed
-from fastproxy.formats.gemini_once import Json, asked, blobs_of, nothing_made, of_modality, usage_of
+from fastproxy.formats.gemini_once import Json, asked, blobs_of, nothing_made, of_modality, usage_of, written_usage
 from fastproxy.formats.question import Answer, Question, Wish, dropped
-
-if TYPE_CHECKING:
-    from fastproxy.formats.usage_fields import Usage
 
 # aspect ratios that Gemini's image models know → width by height
 _RATIOS: Final = {
@@ -117,15 +114,7 @@ def _read(wish: Wish, as_url: bool, reply: Json) -> Answer:
     data = [{"url": f"data:{kind};base64,{content}"} if as_url else {"b64_json": content} for kind, content in images]
     body: Json = {"created": wish.created, "data": data, "output_format": images[0][0].rpartition("/")[2]}
     if usage is not None:
-        body["usage"] = _written(usage, of_modality(reply, "promptTokensDetails", "IMAGE"))
+        body["usage"] = written_usage(
+            usage, "input_tokens_details", "image", of_modality(reply, "promptTokensDetails", "IMAGE")
+        )
     return Answer(body, usage)
-
-
-def _written(usage: Usage, of_images: int) -> Json:
-    spent = usage.input + usage.cache_read
-    return {
-        "input_tokens": spent,
-        "input_tokens_details": {"image_tokens": of_images, "text_tokens": max(0, spent - of_images)},
-        "output_tokens": usage.output,
-        "total_tokens": spent + usage.output,
-    }

@@ -63,6 +63,11 @@ def fitting(name: str) -> str:
     return f"{bare if bare[:1].isalpha() or bare[:1] == '_' else '_' + bare}_{digest}"
 
 
+def fitting_label(label: str, most: int) -> str:
+    """A label of at most `most` characters: vendors refuse longer ones, and Claude Code's user ids are long."""
+    return label if len(label) <= most else xxhash.xxh3_128_hexdigest(label.encode("utf-8", "replace"))
+
+
 def fitting_id(call_id: str) -> str:
     """A call's id that every format takes: itself if it fits."""
     return call_id if _ALLOWED.fullmatch(call_id) is not None else fitting(call_id)

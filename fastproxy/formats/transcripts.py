@@ -17,18 +17,24 @@ ai.google.dev/gemini-api/docs/audio and /transcribe; 2026-11.
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fastproxy.errors import FormatError, UpstreamFailed
 from fastproxy.formats import checked
 from fastproxy.formats.form_fields import file_of, typed
-from fastproxy.formats.gemini_once import Json, asked, bad_end, nothing_made, of_modality, parts_of, usage_of
+from fastproxy.formats.gemini_once import (
+    Json,
+    asked,
+    bad_end,
+    nothing_made,
+    of_modality,
+    parts_of,
+    usage_of,
+    written_usage,
+)
 from fastproxy.formats.question import Answer, Question, Wish, dropped
 from fastproxy.formats.recordings import media_type
 from fastproxy.formats.wave import seconds
-
-if TYPE_CHECKING:
-    from fastproxy.formats.usage_fields import Usage
 
 _FORMS: Final = ("json", "text", "verbose_json")
 _TIMED: Final = ("srt", "vtt", "diarized_json")
@@ -189,16 +195,7 @@ def _answer(wanted: _Wanted, text: str, language: str | None, reply: Json) -> An
         spoken = "english" if wanted.task == "translate" else language or next(iter(wanted.languages), None)
         body = {"task": wanted.task, "language": spoken, "duration": wanted.duration, "text": text}
     if usage is not None:
-        body["usage"] = _written(usage, of_modality(reply, "promptTokensDetails", "AUDIO"))
+        body["usage"] = {"type": "tokens"} | written_usage(
+            usage, "input_token_details", "audio", of_modality(reply, "promptTokensDetails", "AUDIO")
+        )
     return Answer(body, usage)
-
-
-def _written(usage: Usage, of_sound: int) -> Json:
-    spent = usage.input + usage.cache_read
-    return {
-        "type": "tokens",
-        "input_tokens": spent,
-        "input_token_details": {"audio_tokens": of_sound, "text_tokens": max(0, spent - of_sound)},
-        "output_tokens": usage.output,
-        "total_tokens": spent + usage.output,
-    }

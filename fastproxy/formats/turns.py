@@ -60,14 +60,10 @@ def join_assistants(turns: Iterable[Turn], but: str = "") -> list[Turn]:
     Those that were read in the format `but` stay as they are.
     """
     made: list[Turn] = []
-    for is_one, run in groupby(turns, lambda turn: turn.role == "assistant" and not _is_of(turn, but)):
+    for is_one, run in groupby(turns, lambda turn: turn.role == "assistant" and not turn.is_of(but)):
         found = list(run)
         made += [_one(found)] if is_one else found
     return made
-
-
-def _is_of(turn: Turn, name: str) -> bool:
-    return turn.original is not None and turn.original.format == name
 
 
 def _one(turns: list[Turn]) -> Turn:

@@ -88,7 +88,7 @@ class BridgeLane(Lane):
     def _begin(self, data: bytes, start: int, digits: bytes) -> tuple[Outbound, bytes, bytes] | None:
         """On what to send, and the body and the path that go up; None if this is not for the lane, or not now."""
         asked = self._ask(data, start, digits)
-        outbound = self._set_off(data, len(data) - start, start, digits) if asked is not None else None
+        outbound = self._set_off(data, len(data) - start, start) if asked is not None else None
         if asked is None or outbound is None:
             self._translation = None
             return None

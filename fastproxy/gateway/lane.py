@@ -108,16 +108,16 @@ class Lane(ABC):
         if self._strange == MAX_STRANGE or self.world.table is not self.table:
             self.inbound.lane = None
 
-    def _set_off(self, kept: bytes, size: int, start: int, digits: bytes) -> Outbound | None:
+    def _set_off(self, kept: bytes, size: int, start: int) -> Outbound | None:
         """Be the exchange of a request with `size` bytes of body from `start` on; None if it may not pass, or not now.
 
-        `kept` is the request, or its head if the body is not kept.
+        `kept` is the request, or its head if the body is not kept. The caller has seen that Content-Length is `size`.
         """
         inbound, world = self.inbound, self.world
         if world.table is not self.table:
             inbound.lane = None  # decided under a configuration that is no longer in force
             return None
-        if digits != b"%d" % size or start > self._max_head or size > self._max_body or inbound.front.draining:
+        if start > self._max_head or size > self._max_body or inbound.front.draining:
             return None
         if self._expires and time() > self._expires:
             return None

@@ -69,7 +69,7 @@ class RelayLane(Lane):
             return False  # before a model is looked for in half a body
         if self._model is not None and not self._model.asked_by(data, start):
             return False
-        outbound = self._set_off(data, len(data) - start, start, digits)
+        outbound = self._set_off(data, len(data) - start, start)
         if outbound is None:
             return False
         values = (*values, self._auth())
@@ -91,9 +91,11 @@ class RelayLane(Lane):
         if match is None or (groups := match.groups())[::2] != stencil.constants:
             return False
         values, start = groups[1::2], match.end()
-        if stencil.length_at < 0 or not (self._model is None or self._model.asked_at(basin.address, data, start)):
+        if stencil.length_at < 0 or values[stencil.length_at] != b"%d" % (size - start):
             return False
-        outbound = self._set_off(bytes(data[:start]), size - start, start, values[stencil.length_at])
+        if not (self._model is None or self._model.asked_at(basin.address, data, start)):
+            return False
+        outbound = self._set_off(bytes(data[:start]), size - start, start)
         if outbound is None:
             return False
         basin.send(outbound.transport, stencil.fill((*values, self._auth()), b""), start, size)
@@ -112,7 +114,7 @@ class RelayLane(Lane):
             return False  # before a model is looked for in half a body
         if self._model is not None and not self._model.asked_by(data, start):
             return False
-        outbound = self._set_off(data, len(data) - start, start, digits)
+        outbound = self._set_off(data, len(data) - start, start)
         if outbound is None:
             return False
         head = self._head(groups, digits, self._auth())

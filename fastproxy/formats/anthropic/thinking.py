@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fastproxy.formats.anthropic.words import NAME, WRITE_EFFORTS
 from fastproxy.formats.chat import Reasoning
+from fastproxy.formats.efforts import effort_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,11 +41,7 @@ RANKS: Final[tuple[Effort, ...]] = ("none", "minimal", "low", "medium", "high", 
 
 def nearest_effort(budget: int) -> Effort:
     """The effort whose budget is nearest, by ratio."""
-    if budget <= 0:
-        return "none"
-    budget = min(budget, BUDGETS["max"])  # of any size, which no float is
-    near: tuple[Effort, ...] = ("low", "medium", "high", "xhigh", "max")
-    return min(near, key=lambda effort: max(BUDGETS[effort] / budget, budget / BUDGETS[effort]))
+    return effort_for(budget, RANKS)
 
 
 class Thought(NamedTuple):

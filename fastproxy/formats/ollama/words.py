@@ -32,8 +32,6 @@ LEVELS: Final[Mapping[Effort, str]] = {
     "xhigh": "high",
     "max": "high",
 }
-# Tokens of thinking up to which a level is the nearest by ratio to 1024, 4096 and 16384.
-LEVEL_UP_TO: Final = ((2048, "low"), (8192, "medium"))
 
 # ChatRequest field → its name in `options`
 OPTIONS: Final[Mapping[str, str]] = {

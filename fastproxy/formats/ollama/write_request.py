@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fastproxy.formats.builtins import counterpart
 from fastproxy.formats.chat import ToolCall, ToolResult
 from fastproxy.formats.custom_tools import wrap_custom
-from fastproxy.formats.ollama.words import LEVEL_UP_TO, LEVELS, LOSSY, NAME, OPTIONS, OWN
+from fastproxy.formats.efforts import effort_for
+from fastproxy.formats.ollama.words import LEVELS, LOSSY, NAME, OPTIONS, OWN
 from fastproxy.formats.ollama.write_messages import write_messages
 from fastproxy.formats.tool_names import ToolNames
 
@@ -109,7 +110,7 @@ def _level(reasoning: Reasoning, notes: Notes) -> str | bool:
         return level
     if budget is None or budget < 0:
         return True
-    level = next((level for most, level in LEVEL_UP_TO if budget <= most), "high")
+    level = LEVELS[effort_for(budget)]
     notes.change("reasoning", f"{level} for a budget of {budget} tokens")
     return level
 

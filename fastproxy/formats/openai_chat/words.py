@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from fastproxy.formats.chat import Effort
     from fastproxy.formats.events import Reason
@@ -120,14 +120,6 @@ REFUSING: Final = ("refusal", "content_filter")
 STRONGER_THAN_CALLS: Final = frozenset(("length", "context_window", "content_filter", "refusal", "cancelled"))
 
 EFFORTS: Final[tuple[Effort, ...]] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-# Tokens of thinking up to which an effort is the nearest by ratio to 1024, 4096, 16384, 32768; above the last: max.
-EFFORT_UP_TO: Final[tuple[tuple[int, Effort], ...]] = (
-    (0, "none"),
-    (2048, "low"),
-    (8192, "medium"),
-    (23170, "high"),
-    (46340, "xhigh"),
-)
 
 # In requests and in replies; the words of Anthropic's replies and requests are understood too.
 SERVICE_TIERS: Final[Mapping[str, str]] = {
@@ -164,9 +156,3 @@ TAKES_CACHE_CONTROL: Final = frozenset(("openrouter",))
 
 def reason_of(word: str) -> Reason:
     return REASON_OF.get(word, "other")
-
-
-def effort_for(budget: int, takes: Collection[Effort] = ()) -> Effort:
-    """The effort nearest to a budget of thinking tokens; above high only where the model is known to take it."""
-    effort: Effort = next((effort for most, effort in EFFORT_UP_TO if budget <= most), "max")
-    return effort if takes or effort not in ("xhigh", "max") else "high"

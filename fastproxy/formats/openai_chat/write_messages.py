@@ -74,10 +74,6 @@ def bare_messages(said: Iterable[tuple[str, str]]) -> list[Json] | None:
     return made if before != "assistant" else None
 
 
-def _is_own(turn: Turn) -> bool:
-    return turn.original is not None and turn.original.format == NAME
-
-
 class _Results:
     """The results of all turns; a call takes the first one behind it, because some vendors use an id again."""
 
@@ -118,8 +114,8 @@ class _Writer:
     def write(self, turns: Sequence[Turn]) -> list[Json]:
         results = _Results(turns)
         for place, turn in enumerate(turns):
-            if _is_own(turn):
-                self._messages.append(turn.original.value)  # type: ignore[union-attr]  # _is_own has looked
+            if turn.is_of(NAME):
+                self._messages.append(turn.original.value)  # type: ignore[union-attr]  # is_of has looked
                 for call in _calls(turn):
                     results.take(call, place)
             elif turn.role == "assistant":
@@ -127,7 +123,7 @@ class _Writer:
                 self._answers(_calls(turn), results, place, is_last=place == len(turns) - 1)
             else:
                 self._instructions_or_user(turn, results)
-        if turns and turns[-1].role == "assistant" and not _is_own(turns[-1]) and not _calls(turns[-1]):
+        if turns and turns[-1].role == "assistant" and not turns[-1].is_of(NAME) and not _calls(turns[-1]):
             self._notes.change(turns[-1], "a last message of the assistant may not be continued")
         return self._messages
 

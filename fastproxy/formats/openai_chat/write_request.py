@@ -11,16 +11,15 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-import xxhash
-
 from fastproxy.formats import exact
 from fastproxy.formats.chat import ChatRequest, ToolCall, ToolResult
+from fastproxy.formats.efforts import effort_for
 from fastproxy.formats.notes import Notes
 from fastproxy.formats.openai_chat.read_request import KEYS, read_request
 from fastproxy.formats.openai_chat.tools import write_choice, write_tools
-from fastproxy.formats.openai_chat.words import EFFORTS, FIELDS, NAME, SERVICE_TIERS, TAKES_TOP_K, effort_for
+from fastproxy.formats.openai_chat.words import EFFORTS, FIELDS, NAME, SERVICE_TIERS, TAKES_TOP_K
 from fastproxy.formats.openai_chat.write_messages import plain_messages, write_messages
-from fastproxy.formats.tool_names import NO_NAMES, ToolNames
+from fastproxy.formats.tool_names import NO_NAMES, ToolNames, fitting_label
 
 if TYPE_CHECKING:
     from fastproxy.formats.chat import Effort, Facts, OutputFormat, Reasoning, Target
@@ -232,7 +231,7 @@ def _mention_json(body: Json, notes: Notes) -> None:
 def _write_labels(body: Json, request: ChatRequest, notes: Notes) -> None:
     for field, key, value in (("user", "user", request.user), ("cache_key", "prompt_cache_key", request.cache_key)):
         if value is not None:
-            body[key] = _short(value)
+            body[key] = fitting_label(value, MAX_LABEL_CHARS)
             if body[key] != value:
                 notes.change(field, f"over {MAX_LABEL_CHARS} characters: a hash of it")
 
@@ -253,13 +252,6 @@ def _write_housekeeping(body: Json, request: ChatRequest, notes: Notes) -> None:
             notes.drop("metadata", "taken only together with store")
     if request.previous is not None:
         notes.drop("previous", "no conversation is kept")
-
-
-def _short(label: str) -> str:
-    """OpenAI refuses long labels, and Claude Code's user ids are long."""
-    if len(label) <= MAX_LABEL_CHARS:
-        return label
-    return xxhash.xxh3_128_hexdigest(label.encode("utf-8", "replace"))
 
 
 def _write_extra(body: Json, request: ChatRequest, notes: Notes) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import xxhash
-
 from fastproxy.formats import checked
 from fastproxy.formats.chat import Original, OutputFormat, Reasoning
 from fastproxy.formats.openai_responses.words import (
@@ -21,7 +19,7 @@ from fastproxy.formats.openai_responses.words import (
     TIERS,
     effort_of,
 )
-from fastproxy.formats.tool_names import fitting_id
+from fastproxy.formats.tool_names import fitting_id, fitting_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,10 +163,10 @@ def _tidy(made: dict[str, Any], notes: Notes) -> None:
 
 
 def _label(label: str, notes: Notes) -> str:
-    if len(label) <= MAX_LABEL_CHARS:
-        return label
-    notes.change("user", f"over {MAX_LABEL_CHARS} characters: a hash of it")
-    return xxhash.xxh3_128_hexdigest(label.encode("utf-8", "replace"))
+    fitting = fitting_label(label, MAX_LABEL_CHARS)
+    if fitting != label:
+        notes.change("user", f"over {MAX_LABEL_CHARS} characters: a hash of it")
+    return fitting
 
 
 def _write_max(writing: Writing) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from fastproxy.formats.chat import Effort
+from fastproxy.formats.efforts import effort_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -178,10 +179,7 @@ def nearest_effort(wanted: Effort, known: Iterable[Effort]) -> Effort:
 
 def effort_of(budget: int) -> Effort | None:
     """The effort that spends about `budget` tokens of thought; None for the model's own choice."""
-    if budget < 0:
-        return None
-    steps: tuple[tuple[int, Effort], ...] = ((0, "none"), (2048, "low"), (8192, "medium"))
-    return next((effort for limit, effort in steps if budget <= limit), "high")
+    return None if budget < 0 else effort_for(budget)
 
 
 def flat_name(namespace: object, name: str) -> str:

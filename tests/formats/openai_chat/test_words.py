@@ -11,6 +11,7 @@ from openai.types.chat.chat_completion_allowed_tools_param import ChatCompletion
 from openai.types.completion_choice import CompletionChoice
 
 from fastproxy.formats.chat import ChatRequest, Effort
+from fastproxy.formats.efforts import effort_for
 from fastproxy.formats.events import REASONS, Reason
 from fastproxy.formats.openai_chat import FIELDS
 from fastproxy.formats.openai_chat.completions import _finish
@@ -22,7 +23,6 @@ from fastproxy.formats.openai_chat.words import (
     FINISH_OF,
     REASON_OF,
     SERVICE_TIERS,
-    effort_for,
     reason_of,
 )
 

@@ -12,7 +12,6 @@ import hashlib
 import http.server
 import json
 import re
-import socket
 import threading
 from base64 import b64encode
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from fastproxy.formats.wave import Sound, write_wav
 from tests.live.strict import gemini_rules, shapes
 from tests.live.strict.dialogue import Refused
 from tests.live.strict.issued import Issued
+from tests.live.strict.quiet import QuietHandler
 from tests.live.strict.rulebook import Request, obey
 
 if TYPE_CHECKING:
@@ -160,16 +160,8 @@ def _inline(kind: str, data: bytes) -> dict[str, Any]:
     return {"inlineData": {"mimeType": kind, "data": b64encode(data).decode()}}
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
     studio: Studio
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def setup(self) -> None:
-        super().setup()
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers["content-length"]))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import http.server
 import json
 import re
-import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ from tests.live.strict import (
 from tests.live.strict.dialogue import Ask, Fault, Refused, Say
 from tests.live.strict.issued import Issued
 from tests.live.strict.pieces import shreds
+from tests.live.strict.quiet import QuietHandler
 from tests.live.strict.rulebook import Request
 from tests.live.strict.scenarios import play
 
@@ -111,16 +111,8 @@ def dialect_of(wire_format: str) -> Dialect:
     return next(one for one in DIALECTS if one.format == wire_format)
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
     vendor: Vendor
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def setup(self) -> None:
-        super().setup()
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("content-length", 0)))
