@@ -9,6 +9,7 @@ export PYTHON
 PIP := $(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TESTS ?= tests
 FLAGS ?=
+POSTGRESQL := postgresql=/usr/lib/postgresql/*/bin/initdb
 PEERS := nginx wrk haproxy caddy nodejs npm
 
 .PHONY: run install dev test test-313 check format bench bench-quick bench-gate bench-generator bench-micro soak constraints docker docker-lint clean
@@ -21,7 +22,7 @@ install: $(VENV)/.installed
 dev: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev
-	@.ci/packages chromium strace wrk nodejs npm
+	@.ci/packages chromium strace wrk nodejs npm '$(POSTGRESQL)'
 	$(RUN)/pytest -q -n 2 $(TESTS) $(FLAGS)
 
 # the other supported Python, where it is present

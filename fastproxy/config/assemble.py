@@ -25,8 +25,11 @@ from fastproxy.config.file import Draft, read_file
 from fastproxy.config.flags import gather, parsed
 from fastproxy.config.schema import MAXIMUM_WORKERS, SCALARS, STORES, parse_listen
 from fastproxy.config.types import (
+    Bodies,
     Channel,
+    Journal,
     Key,
+    Ledger,
     Limits,
     Listen,
     Place,
@@ -36,8 +39,8 @@ from fastproxy.config.types import (
     Tls,
     VendorEnv,
 )
-from fastproxy.config.urls import parse_client_key, parse_upstream
-from fastproxy.config.values import choice, is_loopback
+from fastproxy.config.urls import beside, parse_client_key, parse_database, parse_upstream
+from fastproxy.config.values import choice, is_loopback, parse_proxy
 from fastproxy.config.yaml_tree import Scalar
 
 if TYPE_CHECKING:
@@ -56,10 +59,16 @@ _DEFAULTS: Mapping[str, object] = {
     "admin": Listen("127.0.0.1", 9090),
     "workers": None,
     "state_dir": "./.fastproxy",
+    "node": None,
+    "trusted_proxies": (),
+    "watch": False,
+    "migrate": False,
     "redis": None,
     "access_log_file": "-",
     "limits": Limits(),
     "remember": Remember(),
+    "journal": Journal(),
+    "bodies": Bodies(),
     "master_key": None,
     "models": (),
     "groups": (),
@@ -89,9 +98,13 @@ def load(
     _take_channels(draft, given.get("provider"), vendors, environ)
     _take_keys(draft, given.get("key"))
     _take_upstreams(draft, given.get("upstream"))
+    _take_trusted_proxies(draft, given.get("trusted_proxies"))
     _take_remember(draft, given.get("remember"))
+    _take_ledger(draft, given.get("ledger_database"))
     _take_master_key(draft, environ)
     settings = _settings(draft)
+    if settings.watch and "config" not in given:
+        raise draft.places["watch"].error("watch: there is no file to watch; expected --config as well")
     check_settings(settings, draft.places, known_providers)
     return settings
 
@@ -184,6 +197,12 @@ def _take_upstreams(draft: Draft, given: Given | None) -> None:
     draft.values["routes"] = tuple(routes)
 
 
+def _take_trusted_proxies(draft: Draft, given: Given | None) -> None:
+    if given is not None:
+        draft.values["trusted_proxies"] = tuple(parsed(parse_proxy, text, given.place) for text in given.texts)
+        draft.places["trusted_proxies"] = given.place
+
+
 def _take_remember(draft: Draft, given: Given | None) -> None:
     """Where; how long and how much stay as the file says."""
     if given is not None:
@@ -191,6 +210,15 @@ def _take_remember(draft: Draft, given: Given | None) -> None:
         store = parsed(choice(*STORES), given.texts[-1], given.place)
         draft.values["remember"] = replace(told, store=store)
         draft.places["remember.store"] = given.place
+
+
+def _take_ledger(draft: Draft, given: Given | None) -> None:
+    """Where; how long rows stay is for the file to say."""
+    told = cast("Ledger", draft.values.get("ledger", Ledger()))
+    if given is not None:
+        told = replace(told, database=parsed(parse_database, given.texts[-1], given.place))
+        draft.places["ledger.database"] = given.place
+    draft.values["ledger"] = told
 
 
 def _take_master_key(draft: Draft, environ: Environ) -> None:
@@ -204,7 +232,9 @@ def _take_master_key(draft: Draft, environ: Environ) -> None:
 def _settings(draft: Draft) -> Settings:
     values = {**_DEFAULTS, **draft.values}
     listens = cast("tuple[Listen, ...]", values["listen"])
-    values.setdefault("database", f"sqlite:///{values['state_dir']}/fastproxy.db")
+    database = str(values.setdefault("database", f"sqlite:///{values['state_dir']}/fastproxy.db"))
+    ledger = cast("Ledger", values["ledger"])
+    values["ledger"] = replace(ledger, database=ledger.database or beside(database, "ledger"))
     values.setdefault("access_log", "text" if values["demo"] else "off")
     values.setdefault("passthrough", _default_passthrough(listens))
     if values["workers"] is None:

@@ -65,10 +65,11 @@ def _unique_names(section: str, items: Sequence[Channel | Model | Group | Key], 
 def _unique_secrets(keys: Sequence[Key], places: Places) -> None:
     owners: dict[str, str] = {}
     for index, key in enumerate(keys):
-        if key.key in owners:
+        secret = key.key.removeprefix("sk-")  # which does not count, see snapshot.digest
+        if secret in owners:
             place = _place(places, f"keys[{index}]")
-            raise place.error(f"keys {owners[key.key]!r} and {key.name!r} have the same value; expected one name each")
-        owners[key.key] = key.name
+            raise place.error(f"keys {owners[secret]!r} and {key.name!r} have the same value; expected one name each")
+        owners[secret] = key.name
 
 
 def _unique_routes(routes: Sequence[Route], places: Places) -> None:
@@ -131,16 +132,17 @@ def _readable(file: str, path: str, place: Place) -> None:
 def _no_loop(settings: Settings, places: Places) -> None:
     """OPENAI_BASE_URL set for the SDK, in the shell that starts the gateway, would make it call itself."""
     for channel in settings.channels:
-        if channel.base_url is not None and _is_own(channel.base_url, settings.listen):
+        if channel.base_url is not None and is_own(channel.base_url, settings.listen):
             path = f"channels.{channel.name}.base_url"
             raise _place(places, path, f"channels.{channel.name}").error(f"{path}: this is the gateway's own address")
     for index, route in enumerate(settings.routes):
-        if any(_is_own(upstream, settings.listen) for upstream in route.upstream):
+        if any(is_own(upstream, settings.listen) for upstream in route.upstream):
             path = f"routes[{index}].upstream"
             raise _place(places, path, f"routes[{index}]").error(f"{path}: this is the gateway's own address")
 
 
-def _is_own(url: str, listens: Iterable[Listen]) -> bool:
+def is_own(url: str, listens: Iterable[Listen]) -> bool:
+    """Whether this URL leads to one of these addresses, where we listen ourselves."""
     if url.startswith("unix:"):
         return any(url == f"unix:{listen.unix}" for listen in listens)
     parts = urlsplit(url)

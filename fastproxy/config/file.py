@@ -53,7 +53,15 @@ def _places(root: Mapping) -> Iterator[tuple[str, Place]]:
         else:
             yield name, node.place
         if isinstance(node, Mapping):
-            yield from ((f"{name}.{key}", value.place) for key, (_, value) in node.entries.items())
+            yield from _inner_places(name, node)
+
+
+def _inner_places(path: str, node: Mapping) -> Iterator[tuple[str, Place]]:
+    """Of a section's keys, and of those of a section in it (ledger.retention.records)."""
+    for key, (_, value) in node.entries.items():
+        yield f"{path}.{key}", value.place
+        if isinstance(value, Mapping):
+            yield from ((f"{path}.{key}.{name}", inner.place) for name, (_, inner) in value.entries.items())
 
 
 def _item_places(section: str, index: int, item: Node) -> Iterator[tuple[str, Place]]:

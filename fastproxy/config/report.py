@@ -11,12 +11,13 @@ their settings are not ours to judge.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import TYPE_CHECKING, Final
 
-from fastproxy.config.types import Budget, Hedge, Limits, Listen, Price, Remember
+from fastproxy.config.types import Bodies, Budget, Hedge, Journal, Ledger, Limits, Listen, Price, Remember, Retention
 from fastproxy.config.values import is_loopback, write_duration, write_size
 
 if TYPE_CHECKING:
@@ -35,11 +36,15 @@ SECRET_NAME: Final = (
 )
 _QUERY_SECRET = re.compile(rf"([?&;][^=&;]*{SECRET_NAME}[^=&;]*)=[^&;#]*", re.IGNORECASE)
 _SOUNDS_SECRET = re.compile(r"auth|cookie|credential|key|pass|secret|signature|token", re.IGNORECASE)
-_SIZES = frozenset({"max_body", "max_head", "max_target", "max_buffer", "size"})
+_SIZES = frozenset({"max_body", "max_head", "max_target", "max_buffer", "size", "spill", "request_size", "reply_size"})
 _SCALARS = (
     "workers",
     "state_dir",
+    "node",
+    "trusted_proxies",
+    "watch",
     "database",
+    "migrate",
     "redis",
     "passthrough",
     "access_log",
@@ -49,6 +54,15 @@ _SCALARS = (
     "tokenizer",
     "pin",
 )
+_SECTIONS = (
+    ("remember", Remember),
+    ("journal", Journal),
+    ("ledger", Ledger),
+    ("ledger.retention", Retention),
+    ("bodies", Bodies),
+    ("limits", Limits),
+)
+_QUOTAS = ("quota", "quota_daily", "quota_weekly", "quota_monthly")
 _CAPS = ("rpm", "tpm", "concurrency", "budget")
 
 
@@ -72,12 +86,7 @@ def describe(settings: Settings) -> list[Row]:
     rows += [(name, _scalar(name, getattr(settings, name)), _origin(settings, name)) for name in _SCALARS]
     where = "given" if settings.master_key else f"{settings.state_dir}/master.key"
     rows.append(("master_key", where, _origin(settings, "master_key")))
-    for item in fields(Remember):
-        text = _limit(item.name, getattr(settings.remember, item.name))
-        rows.append((f"remember.{item.name}", text, _origin(settings, f"remember.{item.name}", "remember")))
-    for item in fields(Limits):
-        text = _limit(item.name, getattr(settings.limits, item.name))
-        rows.append((f"limits.{item.name}", text, _origin(settings, f"limits.{item.name}")))
+    rows += _section_rows(settings)
     rows += _tls_rows(settings)
     for section in ("channels", "models", "groups", "keys"):
         for entry in getattr(settings, section):
@@ -92,6 +101,18 @@ def describe(settings: Settings) -> list[Row]:
     return rows
 
 
+def _section_rows(settings: Settings) -> Iterator[Row]:
+    for path, kind in _SECTIONS:
+        section = operator.attrgetter(path)(settings)
+        is_word = not any(name.startswith(f"{path}.") for name in settings.origins)
+        for index, item in enumerate(fields(kind)):
+            name, value = f"{path}.{item.name}", getattr(section, item.name)
+            if not is_dataclass(value):
+                # a bare word stands for the section's first field
+                origin = _origin(settings, name, path) if is_word and index == 0 else _origin(settings, name)
+                yield name, _limit(item.name, value), origin
+
+
 def _origin(settings: Settings, *names: str) -> str:
     return next((settings.origins[name] for name in names if name in settings.origins), "default")
 
@@ -101,7 +122,7 @@ def _address(listen: Listen) -> str:
 
 
 def _scalar(name: str, value: object) -> str:
-    if value is None:
+    if value is None or value == ():
         return "none"
     return mask_url(str(value)) if name in ("database", "redis") else _text(value)
 
@@ -109,7 +130,7 @@ def _scalar(name: str, value: object) -> str:
 def _limit(name: str, value: object) -> str:
     if name in _SIZES and isinstance(value, int):
         return write_size(value)
-    return write_duration(value) if isinstance(value, float) else str(value)
+    return write_duration(value) if isinstance(value, float) else _scalar(name, value)
 
 
 def _tls_rows(settings: Settings) -> Iterator[Row]:
@@ -165,11 +186,11 @@ def _text(value: object) -> str:
 
 def unenforced(settings: Settings) -> list[str]:
     """Accepted so that a file is written once; to be said in one warning at start. In the order of the schema."""
-    found = [name for name in ("database", "redis") if name in settings.origins and getattr(settings, name)]
+    found = ["redis"] if settings.redis else []
     found += [f"channels.{name}" for name in _CAPS if _any_set(settings.channels, name)]
     found += _model_settings(settings)
-    found += ["groups"] if settings.groups else []
-    found += [f"keys.{name}" for name in ("quota", *_CAPS) if _any_set(settings.keys, name)]
+    found += [f"groups.{name}" for name in _CAPS if _any_set(settings.groups, name)]
+    found += [f"keys.{name}" for name in (*_QUOTAS, *_CAPS) if _any_set(settings.keys, name)]
     found += ["routes.rate"] if _any_set(settings.routes, "rate") else []
     return found + [name for name in ("plugins", "mcp") if getattr(settings, name)]
 
@@ -186,8 +207,22 @@ def _any_set(entries: tuple[Entry, ...], name: str) -> bool:
 
 def warnings(settings: Settings) -> list[str]:
     """Sentences without secrets."""
+    return [*_closed_gateway(settings), *_idle_store(settings)]
+
+
+def _idle_store(settings: Settings) -> Iterator[str]:
+    """What only the admin process does."""
+    names = ("database", "migrate", "ledger", "ledger.database", "journal", "bodies", "bodies.keep")
+    told = [name for name in names if name in settings.origins]
+    if settings.admin is None and told:
+        yield f"admin is off, so nothing opens a database and nothing is recorded: {', '.join(told)} has no effect"
+
+
+def _closed_gateway(settings: Settings) -> Iterator[str]:
     reachable = [str(listen) for listen in settings.listen if listen.unix is None and not is_loopback(listen.host)]
     if reachable and settings.channels and not settings.keys:
         addresses = ", ".join(reachable)
-        return [f"{addresses} is reachable from other machines and no client key is set: anyone may use the channels"]
-    return []
+        yield (
+            f"{addresses} is reachable from other machines and no client key is declared: "
+            "unless the database has one, every request to the channels is refused"
+        )

@@ -16,16 +16,20 @@ from fastproxy.config import urls, values
 from fastproxy.config.readers import expect_mapping, many, scalar, section, some, table, values_of
 from fastproxy.config.types import (
     FORMATS,
+    Bodies,
     Budget,
     Channel,
     Group,
     Hedge,
+    Journal,
     Key,
+    Ledger,
     Limits,
     Listen,
     Model,
     Price,
     Remember,
+    Retention,
     Route,
     Tls,
 )
@@ -41,6 +45,9 @@ TOKENIZERS = ("lazy", "preload", "off")
 PASSTHROUGHS = ("off", "client-keys", "require-key")
 STORES = ("file", "memory", "off")
 CLIENT_GONE = ("cancel", "drain")
+STATUSES = ("enabled", "disabled")
+WHEN_FULL = ("refuse", "count")
+KEEPS = ("off", "errors", "all")
 PERIODS = ("hourly", "daily", "weekly", "monthly", "total")
 MAXIMUM_WORKERS = 64  # rows OWNER_0 to OWNER_63 of the arena
 
@@ -84,7 +91,10 @@ SCALARS: Fields = {
     "admin": scalar(parse_admin, booleans=True, expected="HOST:PORT or off"),
     "workers": scalar(parse_workers, expected="auto or a number"),
     "state_dir": _TEXT,
+    "node": scalar(values.parse_node),
+    "watch": _FLAG,
     "database": scalar(urls.parse_database),
+    "migrate": _FLAG,
     "redis": scalar(urls.parse_redis),
     "passthrough": scalar(values.choice(*PASSTHROUGHS), booleans=True),
     "access_log": scalar(values.choice(*ACCESS_LOGS), booleans=True),
@@ -128,6 +138,31 @@ _REMEMBER: Fields = {
     "size": _bytes(64 << 10, 1 << 30),
 }
 
+_JOURNAL: Fields = {
+    "size": _bytes(1 << 20, 1 << 30),
+    "spill": _bytes(0, 1 << 50),
+    "when_full": scalar(values.choice(*WHEN_FULL)),
+}
+
+_AGE = scalar(values.duration(60, 3660 * 86400), expected="a duration")
+_RETENTION: Fields = {
+    **dict.fromkeys(("records", "attempts", "bodies", "history"), _AGE),
+    # a sum must outlive what is still being summed up
+    "minutes": scalar(values.duration(2 * 3600, 3660 * 86400), expected="a duration"),
+    "hours": scalar(values.duration(2 * 86400, 3660 * 86400), expected="a duration"),
+    "days": scalar(values.duration(62 * 86400, 3660 * 86400), expected="a duration"),
+}
+
+_LEDGER: Fields = {"database": scalar(urls.parse_database), "retention": section(Retention, _RETENTION)}
+
+_BODIES: Fields = {
+    "keep": scalar(values.choice(*KEEPS), booleans=True),
+    "request_size": _bytes(0, 16 << 20),
+    "reply_size": _bytes(0, 16 << 20),
+    "models": some(_TEXT),
+}
+
+_STATUS = scalar(values.choice(*STATUSES))
 _CAPS: Fields = {
     "rpm": _whole(1, 10**12),
     "tpm": _whole(1, 10**15),
@@ -151,6 +186,7 @@ _CHANNEL: Fields = {
     "api_version": scalar(values.parse_api_version, expected="a version"),
     "defaults": lambda node, path: plain_value(expect_mapping(node, path)),
     "builtin_tools": scalar(values.choice("drop", "map", "refuse")),
+    "status": _STATUS,
     **_CAPS,
 }
 
@@ -165,7 +201,7 @@ _MODEL: Fields = {
     **_CAPS,
 }
 
-_GROUP: Fields = {"name": _TEXT, "models": some(_TEXT), "sets": some(_TEXT), **_CAPS}
+_GROUP: Fields = {"name": _TEXT, "status": _STATUS, "models": some(_TEXT), "sets": some(_TEXT), **_CAPS}
 
 _KEY: Fields = {
     "name": _TEXT,
@@ -173,8 +209,10 @@ _KEY: Fields = {
     "group": _TEXT,
     # An empty list could mean "none" as well as "all": refused, in both.
     "models": some(_TEXT),
+    "sets": some(_TEXT),
     "subnets": some(scalar(values.parse_subnet)),
-    "quota": _MONEY,
+    "status": _STATUS,
+    **dict.fromkeys(("quota", "quota_daily", "quota_weekly", "quota_monthly"), _MONEY),
     "expires": scalar(values.parse_expires, expected="a date"),
     "lossy": scalar(values.choice("report", "strict", "silent")),
     **_CAPS,
@@ -233,6 +271,13 @@ def _remember(node: Node, path: str) -> object:
     return section(Remember, _REMEMBER)(node, path)
 
 
+def _bodies(node: Node, path: str) -> object:
+    """`bodies: errors` says it all."""
+    if isinstance(node, Scalar):
+        return Bodies(str(_BODIES["keep"](node, path)))
+    return section(Bodies, _BODIES)(node, path)
+
+
 def _tls_or_off(node: Node, path: str) -> object:
     """`off` keeps one address plain when the file has a certificate for all the others; it is read as False."""
     if isinstance(node, Scalar) and node.text in ("off", "false", "no"):
@@ -259,7 +304,11 @@ TOP: Fields = {
     **SCALARS,
     "listen": some(_listen),
     "tls": _tls,
+    "trusted_proxies": some(scalar(values.parse_proxy)),
     "remember": _remember,
+    "journal": section(Journal, _JOURNAL),
+    "ledger": section(Ledger, _LEDGER),
+    "bodies": _bodies,
     "limits": section(Limits, LIMITS),
     "channels": many(_channel),
     "models": many(section(Model, _MODEL, "name")),

@@ -2,6 +2,8 @@
 
     Settings ─┬─ Listen (Tls)      where clients and operators connect
               ├─ Limits            bytes, seconds and counts that bound one worker
+              ├─ Journal, Ledger   where records wait, where they end up and for how long
+              ├─ Bodies            which requests and replies are kept
               ├─ Channel           one upstream account      ┐
               ├─ Model, Group      what is asked for, by whom │ what an exchange is decided from
               ├─ Key               a credential of a client   │
@@ -123,6 +125,46 @@ class Remember:
 
 
 @dataclass(frozen=True, slots=True)
+class Journal:
+    """The ring and the spill file of each worker: records on their way to the ledger."""
+
+    size: int = 16 << 20  # at 500 bytes an exchange, a minute of 500 requests a second
+    spill: int = 4 << 30  # at most this much on disk beside it, while nobody takes the ring's records
+    when_full: str = "refuse"  # requests when there is no room at all: refuse (503) | count, which loses records
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long rows stay, in seconds since they were written."""
+
+    records: float = 30 * 86400.0
+    attempts: float = 30 * 86400.0  # the failed tries of a record
+    bodies: float = 7 * 86400.0
+    minutes: float = 2 * 86400.0  # sums by minute: the last charts of an hour or a day
+    hours: float = 400 * 86400.0  # a year and the month to compare it with
+    days: float = 400 * 86400.0  # what a key or group used per day and month
+    history: float = 90 * 86400.0  # published changes, as far back as one can roll back
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where records end up. Its own file or its own PostgreSQL keeps bulk writes away from keys and channels."""
+
+    database: str | None = field(default=None, repr=False)  # None only until `load` has chosen
+    retention: Retention = Retention()
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """Which requests and replies are kept, credentials blotted out. A bare word in the file is `keep`."""
+
+    keep: str = "off"  # off | errors: of exchanges that failed | all
+    request_size: int = 64 << 10  # what is longer is cut
+    reply_size: int = 64 << 10
+    models: tuple[str, ...] = ("*",)  # patterns
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """Money that may be spent in one period."""
 
@@ -172,6 +214,7 @@ class Channel:
     api_version: str | None = None  # Azure's deployment paths, as in ?api-version=2024-10-21
     defaults: Mapping[str, object] = field(default_factory=dict)  # body fields of chat requests that do not say them
     builtin_tools: str = "drop"  # tools that run at another vendor, in translations: drop | map | refuse
+    status: str = "enabled"  # enabled | disabled, which takes it out of every route
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +246,7 @@ class Group:
     tpm: int | None = None
     concurrency: int | None = None
     budget: Budget | None = None
+    status: str = "enabled"  # enabled | disabled, which refuses all of its keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +258,18 @@ class Key:
     group: str = "default"
     models: tuple[str, ...] = ("*",)
     subnets: tuple[str, ...] = ()  # empty: from anywhere
-    quota: float | None = None
+    quota: float | None = None  # US dollars, ever
     expires: str | None = None  # ISO 8601 with its offset; the key is refused from then on
     rpm: int | None = None
     tpm: int | None = None
     concurrency: int | None = None
     budget: Budget | None = None
     lossy: str = "report"  # what a translation that loses something does: report, strict (400), silent
+    sets: tuple[str, ...] = ()  # of channels; empty: its group's
+    quota_daily: float | None = None  # US dollars in a period of UTC
+    quota_weekly: float | None = None
+    quota_monthly: float | None = None
+    status: str = "enabled"  # enabled | disabled
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +301,19 @@ class Settings:
     admin: Listen | None
     workers: int
     state_dir: str
+    node: str | None  # names this gateway among several; a state directory belongs to one
+    trusted_proxies: tuple[str, ...]  # whose X-Forwarded-For is believed: networks, "unix:"
+    watch: bool  # the file is read again when it changes
     database: str = field(repr=False)
+    migrate: bool  # PostgreSQL's tables are brought up to date at start; SQLite's always are
     redis: str | None = field(repr=False)
     passthrough: str  # off | client-keys | require-key
     access_log: str  # off | text | json
     access_log_file: str  # "-" is standard output
     remember: Remember
+    journal: Journal
+    ledger: Ledger
+    bodies: Bodies
     limits: Limits
     channels: tuple[Channel, ...]
     models: tuple[Model, ...]

@@ -7,6 +7,7 @@ that printing one is always safe; URLs of stores may, and are never repeated in 
 
 from __future__ import annotations
 
+import posixpath
 import re
 from urllib.parse import SplitResult, urlsplit
 
@@ -71,7 +72,28 @@ def _split_http(text: str) -> SplitResult:
 
 
 def parse_database(text: str) -> str:
-    return _store_url(text, _DATABASES, "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+    expected = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+    _store_url(text, _DATABASES, expected)
+    if text.startswith("sqlite") and not database_file(text):
+        raise ValueError(f"SQLite needs a file that several processes can open; expected {expected}")
+    return text
+
+
+def database_file(url: str) -> str:
+    """The path that a SQLite URL names, relative as it stands; "" for other databases and for none in memory."""
+    scheme, _, rest = url.partition(":///")
+    return rest if scheme.partition("+")[0] == "sqlite" and not rest.startswith((":memory:", "?", "file:")) else ""
+
+
+def beside(url: str, name: str) -> str:
+    """A neighbour of a database: "sqlite:////data/fp.db" and "ledger" are "sqlite:////data/fp-ledger.db". Of a server
+    it is the server's own URL: there tables of both live side by side.
+    """
+    file = database_file(url)
+    if not file:
+        return url
+    stem, suffix = posixpath.splitext(file)
+    return f"sqlite:///{stem}-{name}{suffix}"
 
 
 def parse_redis(text: str) -> str:

@@ -31,6 +31,7 @@ _SIZE_UNITS = {
     "g": 1 << 30, "gib": 1 << 30, "gb": 10**9,
 }  # fmt: skip
 _API_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,39}", re.ASCII)
+_NODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _RATE = re.compile(r"([1-9]\d{0,11})/(s|m|h|d)", re.ASCII)
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?", re.ASCII)
 _TRUE = frozenset({"true", "yes", "on", "1"})
@@ -64,6 +65,13 @@ def parse_api_version(text: str) -> str:
     """What Azure calls a version: 2024-10-21, 2025-04-01-preview, v1."""
     if not _API_VERSION.fullmatch(text):
         raise ValueError(f"{cut(text)} is not an api version; expected one like 2024-10-21")
+    return text
+
+
+def parse_node(text: str) -> str:
+    """A name as hosts and pods have them, short enough for a label."""
+    if not _NODE.fullmatch(text):
+        raise ValueError(f"{cut(text)} is not a node; expected at most 63 letters, digits, dots or dashes")
     return text
 
 
@@ -240,6 +248,11 @@ def parse_subnet(text: str) -> str:
         return str(ip_network(text.strip(), strict=False))
     except ValueError:
         raise ValueError(f"{cut(text)} is not a subnet; expected one like 10.0.0.0/8 or 2001:db8::/32") from None
+
+
+def parse_proxy(text: str) -> str:
+    """A network, or `unix:` for whoever connects to one of our Unix sockets: there is no address to tell them apart."""
+    return "unix:" if text.strip() == "unix:" else parse_subnet(text)
 
 
 def parse_expires(text: str) -> str:

@@ -9,11 +9,15 @@ import trustme
 
 from fastproxy.config import (
     FLAGS,
+    Bodies,
     Channel,
+    Journal,
     Key,
+    Ledger,
     Limits,
     Listen,
     Remember,
+    Retention,
     Route,
     Settings,
     Tls,
@@ -46,6 +50,16 @@ SOURCES: list[Source] = [
     ("fetch_urls", "no", "yes", "off", (False, True, False)),
     ("tokenizer", "off", "lazy", "preload", ("off", "lazy", "preload")),
     ("pin", True, "0", "on", (True, False, True)),
+    ("node", "a", "b.c", "d-4", ("a", "b.c", "d-4")),
+    (
+        "trusted_proxies",
+        ["::1"],
+        "10.1.2.3/8,::2",
+        "10.0.0.1",
+        (("::1/128",), ("10.0.0.0/8", "::2/128"), ("10.0.0.1/32",)),
+    ),
+    ("watch", True, "0", "on", (True, False, True)),
+    ("migrate", True, "no", "true", (True, False, True)),
 ]
 SOURCE_IDS = [source[0] for source in SOURCES]
 
@@ -74,7 +88,8 @@ def test_flags_before_environment_before_file(tmp_path: Path, source: Source) ->
 
 def test_every_flag_has_a_test_of_its_precedence() -> None:
     lists = {"provider", "key", "upstream"}
-    assert set(FLAGS) == set(SOURCE_IDS) | lists | {"config", "tls_cert", "tls_key", "remember"}
+    others = {"config", "tls_cert", "tls_key", "remember", "ledger_database"}
+    assert set(FLAGS) == set(SOURCE_IDS) | lists | others
 
 
 def test_a_flag_says_where_to_remember_and_the_file_how_much(tmp_path: Path) -> None:
@@ -92,12 +107,60 @@ def test_a_flag_says_where_to_remember_and_the_file_how_much(tmp_path: Path) -> 
         load({"remember": "disk"}, {})
 
 
+@pytest.mark.parametrize(
+    ("file", "flag", "variable", "expected"),
+    [
+        ("{}", "", "", ("sqlite:///./.fastproxy/fastproxy-ledger.db", None)),
+        ("database: sqlite:////data/a.db", "", "", ("sqlite:////data/a-ledger.db", None)),
+        ("database: sqlite:///plain", "", "", ("sqlite:///plain-ledger", None)),
+        ("database: postgresql://u:p@h/x", "", "", ("postgresql://u:p@h/x", None)),
+        ("ledger: {database: sqlite:///l}", "", "", ("sqlite:///l", "file f.yaml:1:20")),
+        ("ledger: {database: sqlite:///l}", "", "postgres://h/x", ("postgres://h/x", "env FASTPROXY_LEDGER_DATABASE")),
+        ("{}", "sqlite:///f", "postgres://h/x", ("sqlite:///f", "flag --ledger-database")),
+    ],
+)
+def test_where_the_ledger_is(
+    tmp_path: Path, file: str, flag: str, variable: str, expected: tuple[str, str | None]
+) -> None:
+    flags = {"config": write(tmp_path, file), "ledger_database": flag or None}
+    settings = load(flags, {"FASTPROXY_LEDGER_DATABASE": variable})
+    database, origin = expected
+    assert settings.ledger == Ledger(database)
+    told = settings.origins.get("ledger.database")
+    assert (told and told.replace(f"{tmp_path}/", "")) == origin
+
+
+def test_a_flag_moves_the_ledger_and_keeps_what_the_file_says_of_it(tmp_path: Path) -> None:
+    path = write(tmp_path, "ledger: {database: sqlite:///l, retention: {bodies: 1h}}")
+    settings = load({"config": path, "ledger_database": "sqlite:///m"}, {})
+    assert settings.ledger == Ledger("sqlite:///m", Retention(bodies=3600.0))
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "error"),
+    [
+        ({"watch": True}, {}, "--watch: watch: there is no file to watch; expected --config as well"),
+        ({}, {"FASTPROXY_WATCH": "1"}, "FASTPROXY_WATCH: watch: there is no file to watch"),
+        ({"trusted_proxies": ["10.0.0.0/8", "x"]}, {}, "--trusted-proxies: 'x' is not a subnet"),
+        ({}, {"FASTPROXY_NODE": "a b"}, "FASTPROXY_NODE: 'a b' is not a node"),
+        ({"ledger_database": "mysql://me:hunter22@h"}, {}, "--ledger-database: this is not the URL of such a store"),
+    ],
+)
+def test_what_the_new_flags_refuse(flags: dict[str, object], environ: dict[str, str], error: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(flags, environ)
+    assert str(caught.value).startswith(error)
+    assert "hunter22" not in str(caught.value)
+
+
 def test_defaults() -> None:
     settings = load({}, {})
     assert settings == Settings(
         listen=(Listen("127.0.0.1", 8080),), admin=Listen("127.0.0.1", 9090), workers=settings.workers,
         state_dir="./.fastproxy", database="sqlite:///./.fastproxy/fastproxy.db", redis=None, passthrough="client-keys",
-        access_log="off", access_log_file="-", remember=Remember(), limits=Limits(), channels=(),
+        access_log="off", access_log_file="-", remember=Remember(), limits=Limits(), channels=(), node=None,
+        trusted_proxies=(), watch=False, migrate=False, journal=Journal(), bodies=Bodies(),
+        ledger=Ledger("sqlite:///./.fastproxy/fastproxy-ledger.db"),
         models=(), groups=(), keys=(), routes=(), plugins={}, mcp={}, demo=False, fetch_urls=True, tokenizer="lazy",
         pin=False, master_key=None, origins={},
     )  # fmt: skip

@@ -38,6 +38,10 @@ BAD = [
         "1:34: keys 'k' and 'l' have the same value; expected one name each",
     ),
     (
+        "keys: [{name: k, key: 0123456a}, {name: l, key: sk-0123456a}]",
+        "1:34: keys 'k' and 'l' have the same value; expected one name each",
+    ),
+    (
         "routes:\n  - {upstream: http://a}\n  - {match: {path: /}, upstream: http://b}",
         "3:5: routes[1]: matches the same requests as routes[0]",
     ),

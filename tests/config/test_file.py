@@ -21,6 +21,10 @@ if TYPE_CHECKING:
         ("listen: [a:1, b:2]", {"listen": "1:9"}),
         ("limits: {max_body: 1}", {"limits": "1:9", "limits.max_body": "1:20"}),
         (
+            "ledger: {retention: {bodies: 1h}}",
+            {"ledger": "1:9", "ledger.retention": "1:21", "ledger.retention.bodies": "1:30"},
+        ),
+        (
             "groups:\n- name: a\n  rpm: 1",
             {"groups[0]": "2:3", "groups.a": "2:3", "groups.a.name": "2:9", "groups.a.rpm": "3:8"},
         ),

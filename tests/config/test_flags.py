@@ -33,11 +33,11 @@ def test_gather(
 
 
 def test_the_flags_of_the_contract_exist() -> None:
-    repeated = {"listen", "provider", "key", "upstream"}
-    switches = {"demo", "pin"}
+    repeated = {"listen", "provider", "key", "upstream", "trusted_proxies"}
+    switches = {"demo", "pin", "watch", "migrate"}
     others = {
         "config", "admin", "workers", "state_dir", "database", "redis", "access_log", "access_log_file",
-        "passthrough", "fetch_urls", "tokenizer", "tls_cert", "tls_key", "remember",
+        "passthrough", "fetch_urls", "tokenizer", "tls_cert", "tls_key", "remember", "node", "ledger_database",
     }  # fmt: skip
     assert set(FLAGS) == repeated | switches | others
     assert {name for name, flag in FLAGS.items() if flag.repeated} == repeated

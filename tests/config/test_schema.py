@@ -10,16 +10,20 @@ import pytest
 from fastproxy.config import load
 from fastproxy.config.schema import TOP
 from fastproxy.config.types import (
+    Bodies,
     Budget,
     Channel,
     Group,
     Hedge,
+    Journal,
     Key,
+    Ledger,
     Limits,
     Listen,
     Model,
     Price,
     Remember,
+    Retention,
     Route,
     Settings,
 )
@@ -43,6 +47,15 @@ fetch_urls: no
 tokenizer: preload
 pin: yes
 remember: {store: memory, time: 90m, size: 16MiB}
+node: eu-1
+trusted_proxies: [10.0.0.0/8, 192.0.2.1]
+watch: yes
+migrate: yes
+journal: {size: 32MiB, spill: 1GiB, when_full: count}
+ledger:
+  database: postgresql://user:pw@db/records
+  retention: {records: 1d, attempts: 2d, bodies: 3h, minutes: 4h, hours: 5d, days: 66d, history: 7d}
+bodies: {keep: errors, request_size: 1KiB, reply_size: 2KiB, models: [gpt-*]}
 limits:
   max_body: 1MiB
   max_head: 32KiB
@@ -73,7 +86,7 @@ channels:
      models: [gpt-5, gpt-5-mini], rename: {gpt-5: gpt-5-2026-08-07}, weight: 2, priority: 10, format: openai-chat,
      sets: [default, extra], verify: false, ca_file: "${CA_FILE}",
      rpm: 100, tpm: 200000, concurrency: 5, budget: {amount: 9.5, period: daily}, api_version: 2024-10-21,
-     defaults: {safetySettings: [{category: x, threshold: y}]}, builtin_tools: map}
+     defaults: {safetySettings: [{category: x, threshold: y}]}, builtin_tools: map, status: disabled}
   - provider: anthropic
 models:
   - {name: gpt-5, strategy: weighted, rpm: 6000, tpm: 1, concurrency: 2, budget: {amount: 1},
@@ -81,10 +94,11 @@ models:
      hedge: {after: p95, budget: 5%}, continuation: true, facts: {max_output: 8000, thinking: none}}
 groups:
   - {name: team-a, rpm: 600, tpm: 200000, concurrency: 50, budget: {amount: 50, period: monthly}, models: [gpt-5],
-     sets: [default]}
+     sets: [default], status: disabled}
 keys:
   - {name: ci, key: "${CI_KEY}", group: team-a, models: ["*"], subnets: [10.0.0.0/8], quota: 5, expires: 2027-01-01,
-     rpm: 1, tpm: 2, concurrency: 3, budget: {amount: 4}, lossy: strict}
+     rpm: 1, tpm: 2, concurrency: 3, budget: {amount: 4}, lossy: strict, sets: [extra], quota_daily: 1,
+     quota_weekly: 2, quota_monthly: 3, status: disabled}
 routes:
   - {match: {host: App.example.com, path: /api, methods: [get, POST]},
      upstream: [http://127.0.0.1:9001, "https://[::1]:9002", unix:/run/app.sock], strip_prefix: /api, add_prefix: /v2,
@@ -121,15 +135,26 @@ def test_the_plain_settings_of_the_schema(everything: Settings) -> None:
     assert everything.admin == Listen("127.0.0.1", 9191)
     plain = (
         "workers", "state_dir", "database", "redis", "passthrough", "access_log", "access_log_file", "demo",
-        "fetch_urls", "tokenizer", "pin",
+        "fetch_urls", "tokenizer", "pin", "node", "trusted_proxies", "watch", "migrate",
     )  # fmt: skip
     assert [getattr(everything, name) for name in plain] == [
         3, "/var/lib/fastproxy", "postgresql://user:pw@db/fastproxy", "redis://127.0.0.1:6379/0", "require-key",
-        "json", "/var/log/fastproxy.log", True, False, "preload", True,
+        "json", "/var/log/fastproxy.log", True, False, "preload", True, "eu-1", ("10.0.0.0/8", "192.0.2.1/32"),
+        True, True,
     ]  # fmt: skip
     assert everything.remember == Remember("memory", 5400.0, 16 << 20)
     assert everything.plugins == {"cache": {"ttl": 60, "names": ["a", "b"]}}
     assert everything.mcp == {"servers": [{"name": "files", "command": ["run", "client-key-1"]}]}
+
+
+def test_the_ledger_of_the_schema(everything: Settings) -> None:
+    day = 86400.0
+    kept = Retention(day, 2 * day, 3 * 3600.0, 4 * 3600.0, 5 * day, 66 * day, 7 * day)
+    assert everything.journal == Journal(32 << 20, 1 << 30, "count")
+    assert everything.ledger == Ledger("postgresql://user:pw@db/records", kept)
+    assert everything.bodies == Bodies("errors", 1 << 10, 2 << 10, ("gpt-*",))
+    defaults = Retention()
+    assert all(getattr(kept, item.name) != getattr(defaults, item.name) for item in fields(Retention))
 
 
 def test_the_limits_of_the_schema(everything: Settings) -> None:
@@ -170,7 +195,7 @@ def test_the_sections_of_the_schema(everything: Settings, tmp_path: Path) -> Non
             "openai-main", "openai", ("sk-from-env", "second-key"), "https://api.openai.com/v1",
             ("gpt-5", "gpt-5-mini"), {"gpt-5": "gpt-5-2026-08-07"}, 2, 10, "openai-chat", ("default", "extra"),
             False, authority, 100, 200_000, 5, Budget(9.5, "daily"), "2024-10-21",
-            {"safetySettings": [{"category": "x", "threshold": "y"}]}, "map",
+            {"safetySettings": [{"category": "x", "threshold": "y"}]}, "map", "disabled",
         ),
         Channel("anthropic", "anthropic"),
     )  # fmt: skip
@@ -190,11 +215,12 @@ def test_the_sections_of_the_schema(everything: Settings, tmp_path: Path) -> Non
             {"max_output": 8000, "thinking": "none"},
         ),
     )
-    assert everything.groups == (Group("team-a", ("gpt-5",), ("default",), 600, 200_000, 50, Budget(50, "monthly")),)
+    budget = Budget(50, "monthly")
+    assert everything.groups == (Group("team-a", ("gpt-5",), ("default",), 600, 200_000, 50, budget, "disabled"),)
     assert everything.keys == (
         Key(
             "ci", "client-key-1", "team-a", ("*",), ("10.0.0.0/8",), 5, "2027-01-01T00:00:00+00:00", 1, 2, 3, Budget(4),
-            "strict",
+            "strict", ("extra",), 1, 2, 3, "disabled",
         ),
     )  # fmt: skip
     assert everything.routes == (
@@ -237,6 +263,12 @@ def place_of(entry: Channel | Model | Group | Key | Route) -> str:
         ("remember: memory", "remember", Remember("memory")),
         ("remember: {time: 12h}", "remember", Remember("file", 43200.0)),
         ("admin: false", "admin", None),
+        ("bodies: off", "bodies", Bodies()),
+        ("bodies: all", "bodies", Bodies("all")),
+        ("bodies: {models: m}", "bodies", Bodies(models=("m",))),
+        ("journal: {spill: 0}", "journal", Journal(spill=0)),
+        ("trusted_proxies: 10.0.0.7", "trusted_proxies", ("10.0.0.7/32",)),
+        ("node: 7", "node", "7"),
         ("workers: '2'", "workers", 2),
         ("passthrough: off", "passthrough", "off"),
         ("access_log: off", "access_log", "off"),
@@ -258,7 +290,12 @@ def test_shorter_forms(tmp_path: Path, text: str, name: str, value: object) -> N
 BAD = [
     # unknown, missing and doubled keys
     ("lisen: 127.0.0.1:80", 1, 1, "unknown key 'lisen'; did you mean 'listen'?"),
-    ("a: 1", 1, 1, "unknown key 'a'; expected one of access_log, access_log_file, admin, channels, database, demo, fe"),
+    (
+        "a: 1",
+        1,
+        1,
+        "unknown key 'a'; expected one of access_log, access_log_file, admin, bodies, channels, database, demo, fe",
+    ),
     ("workers: 1\nlimits:\n  max_boddy: 1MiB", 3, 3, "unknown key 'limits.max_boddy'; did you mean 'max_body'?"),
     ("channels:\n  - name: a\n    modles: []", 3, 5, "unknown key 'channels[0].modles'; did you mean 'models'?"),
     ("keys:\n  - {name: ci, kee: x}", 2, 16, "unknown key 'keys[0].kee'; did you mean 'key'?"),
@@ -316,6 +353,24 @@ BAD = [
     ("remember: [file]", 1, 11, "remember: expected a mapping, seen a list"),
     ("remember: {time: 59s}", 1, 18, "remember.time: 59s is out of range; expected 1m to 30d"),
     ("remember: {size: 1KiB}", 1, 18, "remember.size: 1KiB is out of range; expected 64KiB to 1GiB"),
+    ("node: a/b", 1, 7, "node: 'a/b' is not a node; expected at most 63 letters, digits, dots or dashes"),
+    ("trusted_proxies: ['::1', x]", 1, 26, "trusted_proxies[1]: 'x' is not a subnet; expected one like 10.0.0.0/8"),
+    ("trusted_proxies: []", 1, 18, "trusted_proxies: expected at least one item, seen an empty list"),
+    ("database: sqlite://", 1, 11, "database: this is not the URL of such a store; expected sqlite:///FILE or"),
+    ("database: 'sqlite:///:memory:'", 1, 11, "database: SQLite needs a file that several processes can open"),
+    ("journal: {size: 1KiB}", 1, 17, "journal.size: 1KiB is out of range; expected 1MiB to 1GiB"),
+    ("journal: {when_full: drop}", 1, 22, "journal.when_full: unknown value 'drop'; expected one of count, refuse"),
+    ("journal: 1MiB", 1, 10, "journal: expected a mapping, seen text"),
+    ("ledger: sqlite:///x", 1, 9, "ledger: expected a mapping, seen text"),
+    ("ledger: {database: mysql://h}", 1, 20, "ledger.database: this is not the URL of such a store"),
+    ("ledger: {retention: {records: 1s}}", 1, 31, "ledger.retention.records: 1s is out of range; expected 1m to 3660d"),
+    ("ledger: {retention: {days: 30d}}", 1, 28, "ledger.retention.days: 30d is out of range; expected 62d to 3660d"),
+    ("ledger: {retention: {weeks: 1d}}", 1, 22, "unknown key 'ledger.retention.weeks'; expected one of attempts"),
+    ("bodies: some", 1, 9, "bodies: unknown value 'some'; expected one of all, errors, off"),
+    ("bodies: {keep: some}", 1, 16, "bodies.keep: unknown value 'some'; expected one of all, errors, off"),
+    ("bodies: {reply_size: 1GiB}", 1, 22, "bodies.reply_size: 1GiB is out of range; expected 0B to 16MiB"),
+    ("groups: [{name: a, status: on}]", 1, 28, "groups[0].status: expected text, seen a boolean"),
+    ("keys: [{name: a, status: paused}]", 1, 26, "keys[0].status: unknown value 'paused'; expected one of disabled"),
     ("limits: {max_body: lots}", 1, 20, "limits.max_body: 'lots' is not a size; expected one like 64KiB or 32MiB"),
     ("limits:\n  idle_timeout: 10x", 2, 17, "limits.idle_timeout: '10x' is not a duration; expected one like 10s"),
     ("limits: {idle_timeout: 0s}", 1, 24, "limits.idle_timeout: 0s is out of range; expected 1ms to 7d"),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastproxy.config.urls import (
+    beside,
+    database_file,
     parse_base_url,
     parse_client_key,
     parse_database,
@@ -32,6 +34,7 @@ ACCEPTED: list[tuple[Parser, str, str]] = [
     (parse_upstream, "unix:/run/app.sock", "unix:/run/app.sock"),
     (parse_database, "sqlite:///fastproxy.db", "sqlite:///fastproxy.db"),
     (parse_database, "postgresql+asyncpg://u:p@h/db", "postgresql+asyncpg://u:p@h/db"),
+    (parse_database, "sqlite+aiosqlite:////data/50% #1?.db", "sqlite+aiosqlite:////data/50% #1?.db"),
     (parse_redis, "redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
     (parse_route_host, "App.Example.com.", "app.example.com"),
     (parse_route_host, "*.example.com", "*.example.com"),
@@ -58,6 +61,9 @@ REFUSED: list[tuple[Parser, str, str]] = [
     (parse_upstream, "unix:app.sock", "is not a Unix socket path"),
     (parse_upstream, "127.0.0.1:9001", "is not an http:// or https:// URL"),
     (parse_database, "mysql://h/db", "expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"),
+    (parse_database, "sqlite://fastproxy.db", "SQLite needs a file that several processes can open; expected"),
+    (parse_database, "sqlite:///:memory:", "SQLite needs a file that several processes can open; expected"),
+    (parse_database, "sqlite:///file:x?mode=memory", "SQLite needs a file that several processes can open; expected"),
     (parse_redis, "127.0.0.1:6379", "expected redis://HOST:PORT/NUMBER"),
     (parse_route_host, "app.example.com:80", "is not a host"),
     (parse_route_host, "app.*.com", "is not a host"),
@@ -90,6 +96,21 @@ def test_refused(parser: Parser, text: str, error: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011  the text is compared below
         parser(text)
     assert error in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "file", "neighbour"),
+    [
+        ("sqlite:///fastproxy.db", "fastproxy.db", "sqlite:///fastproxy-ledger.db"),
+        ("sqlite:////v1.2/plain", "/v1.2/plain", "sqlite:////v1.2/plain-ledger"),
+        ("sqlite+aiosqlite:///./a.b.sqlite", "./a.b.sqlite", "sqlite:///./a.b-ledger.sqlite"),
+        ("postgresql://me:pw@h/db?sslmode=require", "", "postgresql://me:pw@h/db?sslmode=require"),
+        ("postgresql:///db", "", "postgresql:///db"),
+    ],
+)
+def test_files_of_databases(url: str, file: str, neighbour: str) -> None:
+    assert database_file(url) == file
+    assert beside(url, "ledger") == neighbour
 
 
 @pytest.mark.parametrize("parser", [parse_base_url, parse_upstream])
