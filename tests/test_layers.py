@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent / "fastproxy"
 LINES = (  # lowest first
     {"errors", "__init__"},
-    {"shared", "record", "config"},
+    {"shared", "record", "payloads", "config"},
     {"snapshot"},
     {"wire", "formats", "mcp"},
     {"providers", "plugins"},
-    {"gateway"},
+    {"gateway", "publish"},
     {"server", "admin", "loadtest"},
     {"__main__"},
 )
