@@ -18,14 +18,14 @@ microsecond each. It must never know what the bytes mean.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import stat
 import struct
 from typing import TYPE_CHECKING, Final
 
 import xxhash
+
+from fastproxy.shared.own_file import lock, open_again, open_own, replaced, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,6 @@ _HEADER: Final = struct.Struct("=16sQQQ")
 _PROBES: Final = 4
 _BYTES_PER_SLOT: Final = 1024  # of the ring; entries are a few hundred bytes to some kilobytes
 _LAST_PLACE: Final = 1 << 60
-_LOCK: Final = struct.Struct("hhqqi")  # Linux: l_type, l_whence, l_start, l_len, l_pid
 _COMPLAIN_EVERY_MS: Final = 60_000
 
 _log = logging.getLogger("fastproxy")
@@ -82,13 +81,13 @@ class Shelf:
         Not for two at once: the state directory has one master. Raises OSError when it can be neither used nor made,
         or is not ours.
         """
-        descriptor = _open_own(path, os.O_CREAT)
+        descriptor = open_own(path, os.O_CREAT)
         header = _file_header(region_bytes)
         found = os.pread(descriptor, len(header), 0)
         if found == header:
             return cls(descriptor, region_bytes, sealer), False
         os.close(descriptor)
-        return cls(_replaced(path, header), region_bytes, sealer), found != b""
+        return cls(replaced(path, header), region_bytes, sealer), found != b""
 
     def close(self) -> None:
         for descriptor in {self._descriptor, self._own} - {-1}:
@@ -149,8 +148,7 @@ class Shelf:
         return True
 
     def _write(self, data: bytes, at: int) -> None:
-        if os.pwrite(self._descriptor, data, at) != len(data):
-            raise OSError("the disk is full")
+        write_all(self._descriptor, data, at)
 
     def _slot_to_fill(self, key: bytes) -> int:
         """Where the slot of this key is, or of the entry that was written longest ago."""
@@ -169,9 +167,9 @@ class Shelf:
             return True
         if self._own < 0:
             # of our own, because what the master opened is one for all its children, and so are its locks
-            self._own = os.open(f"/proc/self/fd/{self._descriptor}", os.O_RDWR | os.O_CLOEXEC)
+            self._own = open_again(self._descriptor)
         for region in range(MAX_REGIONS):
-            if _lock(self._own, self._start(region), self._region_bytes):
+            if lock(self._own, self._start(region), self._region_bytes):
                 self._written = self._end_of_log(region)
                 self._region = region
                 return True
@@ -272,43 +270,6 @@ def _whole_slots(raw: bytes) -> Iterator[tuple[bytes, int, int]]:
     return _SLOT.iter_unpack(raw[: len(raw) // _SLOT.size * _SLOT.size])
 
 
-def _lock(descriptor: int, start: int, length: int) -> bool:
-    """A lock of this open file: it ends when the last process closes it, and other opened ones of ours mind it too."""
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0))
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
-
-
 def _file_header(region_bytes: int) -> bytes:
     named = _FILE.pack(_MAGIC, VERSION, region_bytes, 0)[:-8]
     return named + struct.pack("=Q", xxhash.xxh3_64_intdigest(named))
-
-
-def _open_own(path: str, flags: int) -> int:
-    """A regular file that is ours alone. Raises OSError."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)
-    info = os.fstat(descriptor)
-    if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid():
-        os.close(descriptor)
-        raise PermissionError("it is not a regular file of this user")
-    os.fchmod(descriptor, 0o600)
-    return descriptor
-
-
-def _replaced(path: str, header: bytes) -> int:
-    """A new file in the place of what is there; whoever has that one open keeps it."""
-    draft = f"{path}.{os.getpid()}"
-    if os.path.lexists(draft):
-        os.unlink(draft)
-    descriptor = _open_own(draft, os.O_CREAT | os.O_EXCL)
-    try:
-        if os.pwrite(descriptor, header, 0) != len(header):
-            raise OSError("the disk is full")
-        os.rename(draft, path)
-    except OSError:
-        os.close(descriptor)
-        os.unlink(draft)
-        raise
-    return descriptor
