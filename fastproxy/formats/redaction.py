@@ -54,10 +54,14 @@ _TAG: Final = re.compile(r"<[^<>]{0,1000}>?")
 def redacted(text: str) -> str:
     """`text` without what a client must not see, cut to `MAX_SHOWN`."""
     text = _CONTROL.sub(" ", text[:MAX_READ]).strip()
-    text = _HOST.sub(_ADDRESS, _URL.sub(_shown_url, text))
-    text = _NAMED.sub(rf"\1\2{_REDACTED}", _KEY.sub(_REDACTED, text))
-    text = _BEARER.sub(rf"\1 {_REDACTED}", text)
+    text = without_secrets(_HOST.sub(_ADDRESS, _URL.sub(_shown_url, text)))
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1].rstrip() + "…"
+
+
+def without_secrets(text: str) -> str:
+    """`text`, of any length, without what looks like a credential; addresses stay."""
+    text = _NAMED.sub(rf"\1\2{_REDACTED}", _KEY.sub(_REDACTED, text))
+    return _BEARER.sub(rf"\1 {_REDACTED}", text)
 
 
 def text_of_page(page: str, most: int = 300) -> str:

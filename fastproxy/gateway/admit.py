@@ -35,7 +35,7 @@ def admit(exchange: Exchange) -> None:
 
 
 def reads_model(exchange: Exchange) -> bool:
-    """Whether anything depends on the model: a channel, the key, or a log that shows it.
+    """Whether anything depends on the model: a channel, the key, or a record that shows it.
 
     Reading it from a 40 KB prompt takes 15 us, as long as everything else together, so nothing is read for nothing.
     """
@@ -44,8 +44,9 @@ def reads_model(exchange: Exchange) -> bool:
         return False  # it is known without
     if key is not None and key.models is not None:
         return True
-    if operation is None or exchange.world.log is not None:
-        return exchange.world.log is not None
+    is_written = exchange.world.log is not None or exchange.world.books is not None
+    if operation is None or is_written:
+        return is_written
     decided = exchange.table.decided_by_model
     return operation.format in decided or operation.name in decided
 

@@ -57,24 +57,23 @@ def _model(exchange: Exchange, operation: Operation) -> dict[str, Any] | None:
     name = operation.path_model or ""
     owner = dict(models).get(name)
     if owner is None:
+        if exchange.table.offer_for(exchange.key).takes_any:
+            return None  # a pattern of the key's allows it, and no channel of ours names it
         raise NoRoute(f"model '{name[:100]}' does not exist or the key may not use it", kind="model_not_found")
     return model_object(operation.format, name, owner, exchange.table.created)
 
 
 def _listed(exchange: Exchange) -> list[tuple[str, str]] | None:
     """The models that this key can use, with their vendors; None when a channel takes any and only it knows which."""
-    served, key = exchange.table.listed_models, exchange.key
-    allowed = key.models if key is not None else None
-    if served is None:
-        return [(name, "") for name in sorted(allowed)] if allowed is not None else None
-    return [(name, owner) for name, owner in served if allowed is None or name in allowed]
+    key = exchange.key
+    return exchange.table.offer_for(key).models(key.models if key is not None else None)
 
 
 def _stored(exchange: Exchange, operation: Operation) -> dict[str, Any] | None:
     """The response that is asked for; None where a channel may know it. Raises: NoRoute (404)."""
     response_id = _id_of(operation)
     stored = recall(exchange, response_id)
-    if stored is None and not any(operation.format in channel.formats for channel in exchange.table.channels):
+    if stored is None and not exchange.table.offer_for(exchange.key).speaks(operation.format):
         raise NoRoute(f"response with id '{response_id[:80]}' not found")
     return stored
 
@@ -108,7 +107,7 @@ def _input_items(exchange: Exchange, operation: Operation) -> dict[str, Any] | N
 
 async def _count(exchange: Exchange, operation: Operation) -> bool:
     """An estimate, where no channel can be asked in the client's own format."""
-    if any(operation.format in channel.formats for channel in exchange.table.channels):
+    if exchange.table.offer_for(exchange.key).speaks(operation.format):
         return False
     tokens = await exchange.wait(counted(operation, bytes(exchange.body), exchange.table))
     body = exact.dumps(_COUNTED[operation.name] | {_TOTALS.get(operation.format, "input_tokens"): tokens})

@@ -150,6 +150,7 @@ class BridgeLane(Lane):
         if answered is None:
             return False
         body, varying, usage = answered
+        self._close_books(200, len(body), usage)
         self.inbound.transport.write(stencil.fill((*values, self.name(), varying, b"%d" % len(body)), body))
         self._close(outbound, len(body), usage)
         return True
@@ -165,6 +166,7 @@ class BridgeLane(Lane):
         if answered is None:
             return False
         body, varying, usage = answered
+        self._close_books(200, len(body), usage)
         head = self._reply_head(reading, groups, self.name(), (varying, b"%d" % len(body)))
         self.attempt.replies.learn(data[:start], partial(self._rewrite_reply, reading))
         self.inbound.transport.write(head + body)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from fastproxy.errors import BadRequest, GatewayError
 from fastproxy.formats import operations
 from fastproxy.gateway import local, passthrough
+from fastproxy.gateway.client_address import client_address
 from fastproxy.gateway.exchange import Exchange
 from fastproxy.gateway.form_body import FormExchange, is_form
 from fastproxy.gateway.lay import lay
@@ -68,7 +69,8 @@ class Door:
         wire_format = _format_of(head) if head is not None else "edge"
         request_id = self.world.next_id()
         if self.world.log is not None:
-            self.world.log(refused_record(request_id, error, inbound.peer, head))
+            peer = client_address(inbound.peer, head, self.world.table.proxies) if head is not None else inbound.peer
+            self.world.log(refused_record(request_id, error, peer, head))
         return error_reply(error, wire_format, request_id, self.world.date_line, closing=True)
 
 
@@ -147,9 +149,13 @@ def _whose_models(head: RequestHead, operation: operations.Operation) -> operati
     index = head.shape.index
     dialect = operations.models_dialect(
         has_anthropic_version=b"anthropic-version" in index,
-        has_goog_key=b"x-goog-api-key" in index or b"x-goog-api-client" in index or b"key=" in head.target,
+        has_goog_key=b"x-goog-api-key" in index or b"x-goog-api-client" in index or _has_query_key(head.target),
     )
     return operation if operation.format == "gemini" else operations.in_dialect(operation, dialect)
+
+
+def _has_query_key(target: bytes) -> bool:
+    return b"?key=" in target or b"&key=" in target
 
 
 def _is_read(table: Table, head: RequestHead, operation: operations.Operation) -> bool:

@@ -13,7 +13,10 @@ from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fastproxy.errors import Limited, UpstreamFailed
+from fastproxy.gateway.books import close_books
+from fastproxy.gateway.client_address import client_address
 from fastproxy.gateway.leave import read_on
+from fastproxy.payloads import Try
 from fastproxy.wire.chunked import LAST_CHUNK
 from fastproxy.wire.outbound import Outbound
 from fastproxy.wire.pump import Pump
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from fastproxy.errors import GatewayError
     from fastproxy.formats.operations import Operation
     from fastproxy.formats.usage_fields import Usage
+    from fastproxy.gateway.bodies import Kept
+    from fastproxy.gateway.mask import Mask
     from fastproxy.gateway.one_shot import OneShot
     from fastproxy.gateway.table import Attempt, Entry, Key, Table
     from fastproxy.gateway.translate import Translation
@@ -89,6 +94,7 @@ class _Rare:
     translation: Translation | OneShot | None = None  # of a request whose channel speaks another format
     asked: tuple[bytes | memoryview, bytes] | None = None  # body and target, if an attempt has put its own there
     tunnelled = False  # the client asked for a WebSocket
+    address = ""  # the client's, once somebody has asked for it
     protocols: bytes | None = None  # the line of its sub-protocols, if not all of them go on; see identify.py
     waited_for: asyncio.Future[Any] | None = None
     upload_pump: Pump | None = None
@@ -97,6 +103,17 @@ class _Rare:
     client_held = False  # its reads are paused, because the upstream takes no more
     left = False  # the client has, and its reply is read on without it: see leave.py
     choices: tuple[Attempt, ...] = ()  # filled at the door when it alone decides them
+    # The books, see books.py
+    admitted = False  # only the upstream can refuse it any more
+    begun_at = 0  # when its BEGIN was written, in Unix milliseconds
+    duration_us = -1  # known when the books are closed
+    due = -1  # bytes of the body, where the client will count them: with the last of them it has all
+    noted_at = 0  # the last PROGRESS, as perf_counter_ns
+    context = b""  # the texts of its record, as packed for
+    context_for: Attempt | None = None
+    earlier: tuple[Try, ...] = ()  # attempts that did not serve
+    kept: Kept | None = None  # collects the reply, where a rule wants bodies
+    mask: Mask | None = None  # of an upstream's error that might show our credential
 
 
 class Exchange(_Rare):
@@ -310,33 +327,58 @@ class Exchange(_Rare):
 
     def reply_piece(self, piece: bytes, whole_chunks: bytes | None) -> None:
         self.bytes_out += len(piece)
+        if self.mask is not None:
+            piece = self.mask.feed(piece) if self.bytes_out != self.due else self.mask.feed(piece) + self.mask.end()
+            whole_chunks = None
+        if self.kept is not None:
+            self.kept.feed(piece)
+        if self.bytes_out == self.due:
+            self._last_piece(piece)
+            return
+        self._pass_on(piece, whole_chunks)
+        if self.meter is not None:
+            self.meter.feed(piece)
+
+    def _pass_on(self, piece: bytes, whole_chunks: bytes | None) -> None:
+        if not piece:
+            return  # a mask holds it back
         if self.download is AS_IT_COMES:
             self.inbound.transport.write(piece)
         elif whole_chunks is not None:
             self.inbound.transport.write(whole_chunks)
         else:
             self.inbound.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-        if self.meter is not None:
-            self.meter.feed(piece)
+
+    def _last_piece(self, piece: bytes) -> None:
+        """Close the books before the client has all that it counts on, unless a stream breaks off with it."""
+        meter = self.meter
+        if meter is not None:
+            meter.feed(piece)
+        if meter is None or meter.has_ended():
+            close_books(self)
+        self._pass_on(piece, None)
 
     def reply_end(self) -> None:
         self.upstream_done = True
-        self._count_payload()
+        self.count_payload()
         if self.meter is not None and not self.meter.has_ended():
             self.fail(UpstreamFailed("the upstream's stream ended before its end", kind="upstream_truncated"))
             return
+        close_books(self)
+        if self.mask is not None and (rest := self.mask.end()):
+            self._pass_on(rest, None)
         if self.download is AS_CHUNKS:
             self.inbound.transport.write(LAST_CHUNK)
         self.wake()
 
-    def _count_payload(self) -> None:
+    def count_payload(self) -> None:
         """Whole chunks do not pass through `reply_piece`; their reader has counted all of them."""
         if self.outbound is not None and self.translation is None:
             self.bytes_out = max(self.bytes_out, self.outbound.payload_bytes)
 
     def reply_failed(self, error: UpstreamFailed) -> None:
         self.upstream_done = True
-        self._count_payload()
+        self.count_payload()
         self.fail(error)
 
     def upstream_paused(self) -> None:
@@ -350,7 +392,6 @@ class Exchange(_Rare):
     def release(self) -> None:
         """Let both connections go in a state in which the next exchange can use them, or not at all."""
         outbound, inbound = self.outbound, self.inbound
-        self._count_payload()
         if self.upload_pump is not None:
             self.upload_pump.stop()
         if self.client_held or self.early_held:
@@ -374,6 +415,14 @@ class Exchange(_Rare):
         if self.asked is not None:
             self.body, self.target = self.asked
 
+    def note_failed(self, error: GatewayError, begun: int) -> None:
+        """An attempt begun then (perf_counter_ns) did not serve, and another one will be made."""
+        attempt, number = self.the_attempt(), self.attempts_made
+        model = attempt.rename.get(self.model, self.model)
+        took = (perf_counter_ns() - begun) // 1000
+        tried = Try(number, attempt.channel, attempt.provider, model, attempt.format, error.status, error.kind, took)
+        self.earlier = (*self.earlier, tried)
+
     # --- small questions ------------------------------------------------------------------------------------------
 
     def name(self) -> bytes:
@@ -381,6 +430,12 @@ class Exchange(_Rare):
         if not self.request_id:
             self.request_id = self.world.next_id()
         return self.request_id
+
+    def client_ip(self) -> str:
+        """Where the client is, as far as its proxies are believed; "unix" when that is a Unix socket."""
+        if not self.address:
+            self.address = client_address(self.inbound.peer, self.head, self.table.proxies)
+        return self.address
 
     def is_stream(self) -> bool:
         if self.translation is not None and self.attempt is not None and self.attempt.bridges:

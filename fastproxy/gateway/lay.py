@@ -24,8 +24,8 @@ def lay(exchange: Exchange) -> None:
     reading = head.reading
     if attempt is None or reading is None or reading.drop is not attempt.drop or not head.keep_alive:
         return
-    if exchange.attempts_made != 1:
-        return  # the first choice was not to be had; it may be again
+    if exchange.attempts_made != 1 or exchange.kept is not None:
+        return  # bodies are kept, or the first choice was not to be had; it may be again
     if head.method == b"HEAD" or head.connection.listed or not _NEVER.isdisjoint(head.shape.index):
         return
     if attempt.bridges:

@@ -49,4 +49,5 @@ def _is_of_use(exchange: Exchange) -> bool:
         return False
     if exchange.entry.name == "provider" and exchange.key is None:
         return False  # the client's own key pays for it
-    return outbound.phase is SENT or (outbound.phase is BODY and exchange.meter is not None)
+    is_told = exchange.meter is not None or exchange.duration_us >= 0  # what it costs, or has cost
+    return outbound.phase is SENT or (outbound.phase is BODY and is_told)

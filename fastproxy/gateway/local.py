@@ -8,6 +8,7 @@ import orjson
 
 from fastproxy.errors import BadRequest, NoRoute
 from fastproxy.formats import operations
+from fastproxy.gateway.books import close_books
 from fastproxy.providers.catalogue import NAMES
 from fastproxy.wire.reply_head import STATUS_LINES
 
@@ -94,4 +95,7 @@ def write(exchange: Exchange, status: int, kind: bytes, body: bytes, lines: byte
     if exchange.head.method != b"HEAD":
         parts.append(body)
         exchange.bytes_out = len(body)
+        if exchange.kept is not None:
+            exchange.kept.feed(body)
+    close_books(exchange)
     inbound.transport.write(b"".join(parts))

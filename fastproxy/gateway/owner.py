@@ -21,7 +21,7 @@ def shelf_key(asker: Asker, kind: str, name: str) -> bytes:
     key = asker.key
     owner = ""
     if key is not None:
-        owner = f"key\0{key.name}" if key.group in _NO_GROUPS else f"group\0{key.group}"
+        owner = f"key\0{key.id or key.name}" if key.group in _NO_GROUPS else f"group\0{key.group}"
     named = f"{owner}\0{kind}\0{name}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(named, key=asker.table.snapshot.secret, digest_size=16).digest()
 

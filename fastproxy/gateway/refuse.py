@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fastproxy.formats.errors import array_error, status_for, stream_error, write_error
+from fastproxy.gateway.books import close_books
 from fastproxy.gateway.exchange import Download, Exchange
 from fastproxy.gateway.translate import wants_array
 from fastproxy.shared import rows
@@ -26,6 +27,7 @@ def refuse(exchange: Exchange, error: GatewayError) -> None:
     """Answer with the error, or cut the reply that is under way so that nobody takes it for whole."""
     exchange.error_kind = error.kind
     if exchange.status:
+        close_books(exchange)
         _cut(exchange, error)
         return
     inbound = exchange.inbound
@@ -36,6 +38,9 @@ def refuse(exchange: Exchange, error: GatewayError) -> None:
     reply = error_reply(error, wire_format, exchange.name(), exchange.world.date_line, closing=not inbound.keep_alive)
     if exchange.head.method == b"HEAD":
         reply = reply[: reply.find(b"\r\n\r\n") + 4]
+    if exchange.kept is not None:
+        exchange.kept.feed(reply[reply.find(b"\r\n\r\n") + 4 :])
+    close_books(exchange)
     inbound.transport.write(reply)
 
 

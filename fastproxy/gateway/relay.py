@@ -7,8 +7,11 @@ A reply whose end has already been read leaves in one write. A longer one is mov
 from __future__ import annotations
 
 from time import perf_counter_ns
+from typing import TYPE_CHECKING
 
+from fastproxy.gateway.books import close_books
 from fastproxy.gateway.exchange import AS_CHUNKS, JOIN_BYTES, ClientGone, Exchange
+from fastproxy.gateway.mask import FIRST_STATUS, mask_for
 from fastproxy.gateway.table import PROVIDER
 from fastproxy.gateway.tunnel import check_acceptance, tunnel
 from fastproxy.gateway.watch import watch_reply
@@ -17,6 +20,9 @@ from fastproxy.wire.inbound import AT_REPLY
 from fastproxy.wire.outbound import IDLE, Outbound
 from fastproxy.wire.pump import BUFFER_BYTES, Pump
 from fastproxy.wire.reply_head import BY_CHUNKED, BY_LENGTH, BY_NONE, BY_TUNNEL, STATUS_LINES, ReplyHead
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def relay_at_once(exchange: Exchange) -> bool:
@@ -29,15 +35,20 @@ def relay_at_once(exchange: Exchange) -> bool:
     if exchange.operation is not None:
         watch_reply(exchange, reply)
     body = outbound.pending
+    if reply.status >= FIRST_STATUS and (mask := mask_for(exchange, reply.status)) is not None:
+        body = mask.feed(body) + mask.end()
     exchange.bytes_out = len(body)
     head = reply_head(exchange, reply)
+    if exchange.meter is not None:
+        exchange.first_byte = perf_counter_ns()
+        exchange.meter.feed(body)
+    if exchange.kept is not None:
+        exchange.kept.feed(body)
+    close_books(exchange)
     if len(body) < JOIN_BYTES:
         exchange.inbound.transport.write(head + body)
     else:
         exchange.inbound.transport.writelines((head, body))
-    if exchange.meter is not None:
-        exchange.first_byte = perf_counter_ns()
-        exchange.meter.feed(body)
     return True
 
 
@@ -54,6 +65,7 @@ async def relay(exchange: Exchange) -> None:
     exchange.status = reply.status
     head = reply_head(exchange, reply)
     watch_reply(exchange, reply)
+    exchange.mask = mask_for(exchange, reply.status)
     if exchange.left and exchange.meter is None:
         raise ClientGone  # it will not say what it cost
     exchange.first_byte = perf_counter_ns()
@@ -62,25 +74,43 @@ async def relay(exchange: Exchange) -> None:
 
 
 async def _stream(exchange: Exchange, outbound: Outbound) -> None:
-    if exchange.download is AS_CHUNKS and outbound.framing is BY_CHUNKED:
-        outbound.relay_chunks(
-            exchange.inbound.transport.write, exchange.meter.feed if exchange.meter is not None else None
-        )
+    if outbound.framing is BY_LENGTH and exchange.reply is not None:
+        exchange.due = exchange.reply.length
+    if exchange.download is AS_CHUNKS and outbound.framing is BY_CHUNKED and exchange.mask is None:
+        outbound.relay_chunks(exchange.inbound.transport.write, _listener(exchange))
     outbound.stream()
     exchange.check()
     if exchange.upstream_done:
         return
-    if outbound.framing is BY_LENGTH and outbound.left > BUFFER_BYTES and exchange.meter is None:
+    is_heard = exchange.mask is not None or _listener(exchange) is not None
+    if outbound.framing is BY_LENGTH and outbound.left > BUFFER_BYTES and not is_heard:
         _pump(exchange, outbound)
     elif exchange.inbound.write_paused:
         exchange.client_paused()
     await exchange.pause()
 
 
+def _listener(exchange: Exchange) -> Callable[[bytes], None] | None:
+    """Who must hear what passes."""
+    meter, kept = exchange.meter, exchange.kept
+    if kept is None:
+        return meter.feed if meter is not None else None
+    if meter is None:
+        return kept.feed
+
+    def hear(piece: bytes) -> None:
+        meter.feed(piece)
+        kept.feed(piece)
+
+    return hear
+
+
 def _pump(exchange: Exchange, outbound: Outbound) -> None:
     def moved(count: int) -> None:
         exchange.bytes_out += count
         outbound.body_moved(count)
+        if exchange.bytes_out == exchange.due:
+            close_books(exchange)
 
     def done(surplus: bytes | None) -> None:
         if surplus is None:

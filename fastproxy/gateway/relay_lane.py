@@ -11,6 +11,7 @@ from fastproxy.formats.usage import json_reader
 from fastproxy.gateway.admit import reads_model
 from fastproxy.gateway.exchange import JOIN_BYTES
 from fastproxy.gateway.lane import STATUSES, Lane
+from fastproxy.gateway.mask import FIRST_STATUS
 from fastproxy.gateway.prepare import forwarded
 from fastproxy.gateway.relay import own_lines
 from fastproxy.gateway.send import IDEMPOTENT
@@ -160,8 +161,8 @@ class RelayLane(Lane):
         body, usage = data[start:], None
         if self._is_metered and stencil.status < 300 and (usage := self._read_usage(body)) is None:
             return False  # what does not say its price is estimated on the ordinary way
-        self._request_id = self.world.next_id()
-        self.inbound.transport.write(stencil.fill((*values, self._request_id, self.world.date_line), body))
+        self._close_books(stencil.status, len(body), usage)
+        self.inbound.transport.write(stencil.fill((*values, self.name(), self.world.date_line), body))
         self._settle(outbound, stencil.status, len(body), usage)
         return True
 
@@ -169,6 +170,8 @@ class RelayLane(Lane):
         """Not without a body; and a stream, or what is compressed, is metered by the ordinary way."""
         if len(data) == start or start > MAX_REPLY_HEAD or self.inbound.front.draining:
             return False
+        if status >= FIRST_STATUS and self.attempt.secrets:
+            return False  # it might show one of them
         return not self._is_metered or status >= 300 or data.startswith(b"{", start)
 
     def _new_reply(self, outbound: Outbound, data: bytes) -> bool:
@@ -184,8 +187,8 @@ class RelayLane(Lane):
         body, usage = data[start:], None
         if self._is_metered and status < 300 and (usage := self._read_usage(body)) is None:
             return False
-        self._request_id = self.world.next_id()
-        head = self._reply_head(reading, groups, self._request_id, self.world.date_line)
+        self._close_books(status, len(body), usage)
+        head = self._reply_head(reading, groups, self.name(), self.world.date_line)
         self.attempt.replies.learn(data[:start], partial(self._rewrite_reply, reading))
         self.inbound.transport.write(head + body)
         self._settle(outbound, status, len(body), usage)

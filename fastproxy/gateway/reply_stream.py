@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastproxy.errors import UpstreamFailed
 from fastproxy.formats.events import Begin, Done, Event
+from fastproxy.gateway.books import close_books
 from fastproxy.gateway.exchange import AS_CHUNKS, AS_IT_COMES
 from fastproxy.gateway.relay import own_lines
 from fastproxy.gateway.translate import Translation, lossy_line, reply_context, wants_array
@@ -58,6 +59,10 @@ class ReplyStream:
         if not exchange.status:
             head = self._begin()
         exchange.bytes_out += len(payload)
+        if exchange.kept is not None:
+            exchange.kept.feed(payload)
+        if self.is_whole:
+            close_books(exchange)  # an SDK does not wait for the end of the last chunk
         if exchange.download is AS_CHUNKS:
             payload = b"%x\r\n%b\r\n" % (len(payload), payload)
         exchange.inbound.transport.write(head + payload)

@@ -13,6 +13,8 @@ from fastproxy.providers.homes import OWN_MODELS_ONLY, home_of
 from fastproxy.providers.quirks import completes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastproxy.formats.operations import Operation
     from fastproxy.gateway.exchange import Exchange
 
@@ -36,7 +38,9 @@ def _channels(exchange: Exchange) -> tuple[Attempt, ...]:
     wanted = exchange.head.get(b"x-model-provider")
     if wanted is not None:
         return _decide(exchange, operation, wanted)
-    routed, question = exchange.table.routed, (operation.format, operation.name, exchange.model)
+    key = exchange.key
+    sets = key.sets if key is not None else None
+    routed, question = exchange.table.routed, (operation.format, operation.name, exchange.model, sets)
     decided = routed.get(question)
     if decided is None:
         decided = _decide(exchange, operation, None)
@@ -47,21 +51,23 @@ def _channels(exchange: Exchange) -> tuple[Attempt, ...]:
 
 
 def _decide(exchange: Exchange, operation: Operation, wanted: bytes | None) -> tuple[Attempt, ...]:
-    able = _able(exchange.table.channels, operation)
+    table = exchange.table
+    offer = table.offer_for(exchange.key)
+    able = _able(offer.channels, operation)
     if operation.name == "completions":
         able = {channel: _for_completion(exchange, channel, attempt) for channel, attempt in able.items()}
     if wanted is not None:
         name = wanted.decode("latin-1").lower()
         able = {channel: attempt for channel, attempt in able.items() if _is_wanted(channel, name)}
-    if not able:
-        raise NoRoute(_nobody(wanted, operation), status=501)
     serving = _serving(able, exchange.model)
     if not serving:
-        raise NoRoute(f"model '{exchange.model[:100]}' has no channel", kind="model_not_found")
+        if able or (wanted is None and len(offer.channels) < len(table.channels) and _able(table.channels, operation)):
+            raise NoRoute(_unserved(exchange.model), kind="model_not_found")  # so are those of other keys' sets
+        raise NoRoute(_nobody(wanted, operation), status=501)
     return tuple(able[channel] for channel in serving)
 
 
-def _able(channels: list[Channel], operation: Operation) -> dict[Channel, Attempt]:
+def _able(channels: Sequence[Channel], operation: Operation) -> dict[Channel, Attempt]:
     """Those that speak the client's format, or that it can be translated for; and how each is spoken to."""
     find = _attempt_for_chat if is_chat(operation) else _attempt_as_it_is
     if one_shot.is_one_shot(operation):
@@ -83,6 +89,10 @@ def _for_completion(exchange: Exchange, channel: Channel, attempt: Attempt) -> A
 
 def _attempt_as_it_is(channel: Channel, operation: Operation) -> Attempt | None:
     return channel.attempts.get(operation.format)
+
+
+def _unserved(model: str) -> str:
+    return f"model '{model[:100]}' has no channel" if model else "no channel that the key may use serves this"
 
 
 def _nobody(wanted: bytes | None, operation: Operation) -> str:

@@ -9,6 +9,7 @@ What may be tried again, and when (RFC 9110 9.2.2, reliability first):
 
 from __future__ import annotations
 
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
 from fastproxy.errors import UpstreamFailed
@@ -34,6 +35,7 @@ async def send(exchange: Exchange, attempt: Attempt, head: bytes, *, last: bool,
     """
     exchange.attempt = attempt
     exchange.attempts_made += 1
+    begun = perf_counter_ns()
     try:
         outbound = sent or attempt.pool.take()
         if outbound is None:
@@ -52,6 +54,7 @@ async def send(exchange: Exchange, attempt: Attempt, head: bytes, *, last: bool,
     except UpstreamFailed as error:
         if last or error.retry != "if_unsent":
             raise
+        exchange.note_failed(error, begun)
         return False
     return True
 

@@ -15,6 +15,8 @@ from fastproxy.errors import GatewayError
 from fastproxy.gateway.accept import collect_body
 from fastproxy.gateway.admit import admit
 from fastproxy.gateway.answers import answer_known
+from fastproxy.gateway.bodies import kept_for
+from fastproxy.gateway.books import open_books
 from fastproxy.gateway.deliver import deliver
 from fastproxy.gateway.exchange import ClientGone, Exchange
 from fastproxy.gateway.form_body import FormExchange, hold_model
@@ -67,10 +69,15 @@ async def _forward(exchange: Exchange, sent: Outbound | None) -> None:  # noqa: 
         elif isinstance(exchange, FormExchange):
             await hold_model(exchange)
         admit(exchange)
+        exchange.admitted = True
+        if exchange.table.snapshot.bodies:
+            exchange.kept = kept_for(exchange)
         answering = answer_known(exchange)
         if answering is not None and await answering:
             return
     attempts = route(exchange) if sent is None else exchange.choices
+    if exchange.admitted:
+        open_books(exchange, attempts[0])
     for attempt in attempts:  # a retry is the next item, not a loop back
         exchange.rewind()
         if not attempt.bridges:

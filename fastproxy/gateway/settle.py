@@ -2,55 +2,47 @@
 
 from __future__ import annotations
 
-from time import perf_counter_ns, time
+from time import time
 from typing import TYPE_CHECKING, Final
 
 from fastproxy.formats.usage_fields import Estimated
+from fastproxy.gateway.books import close_books, note_left
 from fastproxy.gateway.identify import without_query_key
 from fastproxy.gateway.refuse import error_row
-from fastproxy.gateway.unreported import supplemented
 from fastproxy.record import Record
 from fastproxy.shared import rows
 
 if TYPE_CHECKING:
     from fastproxy.errors import GatewayError
-    from fastproxy.formats.usage_fields import Usage
     from fastproxy.gateway.exchange import Exchange
-    from fastproxy.gateway.world import World
     from fastproxy.wire.request_head import RequestHead
 
 _REQUESTS, _BYTES_IN, _BYTES_OUT, _DURATION_SUM = rows.REQUESTS, rows.BYTES_IN, rows.BYTES_OUT, rows.DURATION_SUM
 _LAST_BUCKET: Final = len(rows.LATENCY_BOUNDS)
 _REQUESTS_BY: Final = [rows.REQUESTS_BY + row * rows.STATUS_CLASSES for row in range(len(rows.ENTRIES))]
 _DURATION: Final = [rows.DURATION + row * (_LAST_BUCKET + 1) for row in range(len(rows.ENTRIES))]
-_FORMATS: Final = {name: rows.TOKENS + place * len(rows.TOKEN_KINDS) for place, name in enumerate(rows.FORMATS)}
 
 
 def settle(exchange: Exchange) -> None:
-    """Give the upstream connection back, free the client's for its next request, then count and record."""
+    """Close the books, give the upstream connection back, count, and free the client's for its next request."""
     try:
-        _close_books(exchange)
+        _settle(exchange)
     finally:
         if exchange.inbound.exchange is exchange:
             exchange.inbound.finish()
 
 
-def _close_books(exchange: Exchange) -> None:
+def _settle(exchange: Exchange) -> None:
     inbound, world = exchange.inbound, exchange.world
-    exchange.release()
+    try:
+        close_books(exchange)  # unless it was done before the last byte was written
+    finally:
+        exchange.release()
     if exchange.held_bytes:
         world.buffered_bytes -= exchange.held_bytes
-    duration = (perf_counter_ns() - exchange.started) // 1000
+    duration = exchange.duration_us
     count(world.counts, exchange.entry.row, exchange.status, duration, (exchange.bytes_in, exchange.bytes_out))
-    if exchange.meter is not None and exchange.operation is not None:
-        usage = exchange.meter.finish()  # also of a reply that broke off: what it reported was used
-        if usage is None or exchange.error_kind:
-            usage = supplemented(exchange, usage)
-        exchange.usage = usage
-        exchange.meter = None  # a translation's knows the exchange: a cycle, which only the collector would find
-        count_usage(world, exchange.metered_as(), usage)
-    if exchange.left and not exchange.error_kind:
-        exchange.error_kind = "client_closed"  # though its reply was read to the end, and cost what that says
+    note_left(exchange)
     if exchange.error_kind:
         world.counts[rows.ERRORS_BY + error_row(exchange.error_kind)] += 1
     if world.log is not None:
@@ -69,24 +61,6 @@ def count(counts: list[int], row: int, status: int, duration: int, sizes: tuple[
     counts[_DURATION_SUM + row] += duration
     counts[_BYTES_IN] += sizes[0]
     counts[_BYTES_OUT] += sizes[1]
-
-
-def count_usage(world: World, wire_format: str, usage: Usage | None) -> None:
-    """Tokens by the format that reported them, or should have; a reply without is counted as unread."""
-    counts = world.counts
-    if usage is None:
-        counts[rows.USAGE_UNREAD] += 1
-        return
-    if type(usage) is Estimated:
-        counts[rows.USAGE_ESTIMATED] += 1
-    first = _FORMATS[wire_format]
-    counts[first] += usage.input
-    counts[first + 3] += usage.output
-    if usage.cache_read or usage.cache_write:
-        counts[first + 1] += usage.cache_read
-        counts[first + 2] += usage.cache_write
-    if usage.reasoning:
-        counts[first + 4] += usage.reasoning
 
 
 def make_record(exchange: Exchange, duration: int) -> Record:
@@ -122,7 +96,7 @@ def make_record(exchange: Exchange, duration: int) -> Record:
         0,
         exchange.bytes_in,
         exchange.bytes_out,
-        exchange.inbound.peer,
+        exchange.client_ip(),
         agent.decode("latin-1")[:256],
         head.method.decode("ascii"),
         without_query_key(head.target).partition(b"?")[0].decode("latin-1"),

@@ -8,33 +8,39 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import cycle
 from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.formats.chat import CHAT_FORMATS
+from fastproxy.gateway.client_address import Proxies
 from fastproxy.gateway.deployments import deployments_prefix
+from fastproxy.gateway.mask import SHORTEST
+from fastproxy.gateway.offer import Offer, offered
 from fastproxy.providers.passthrough import HIDDEN_FROM_PROVIDERS
 from fastproxy.providers.quirks import is_choosy, target
 from fastproxy.shared import rows
+from fastproxy.snapshot import ENABLED
 from fastproxy.wire.fields import same_drop
 from fastproxy.wire.origin import Origin, parse_origin
 from fastproxy.wire.pool import Pool
 from fastproxy.wire.stencil import Habit
 
 if TYPE_CHECKING:
-    from fastproxy.snapshot import ChannelSpec, KeySpec, RouteSpec, Snapshot
+    from fastproxy.gateway.client_address import Network
+    from fastproxy.gateway.patterns import Models
+    from fastproxy.snapshot import ChannelSpec, RouteSpec, Snapshot
 
 MAX_TARGETS: Final = 1024
+MAX_OFFERS: Final = 1024  # different sets of keys; more of them are looked up anew
 NOTHING: Final = same_drop(frozenset())
 Pools = Callable[[Origin], Pool]
 
 FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 TRACE: Final = (b"traceparent", b"tracestate")  # the only fields of a client's that a translated request keeps
 CREDENTIALS: Final = frozenset(
-    (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie", b"x-model-provider",
-     b"openai-organization", b"openai-project")
+    (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-openai-api-key", b"cookie",
+     b"x-model-provider", b"openai-organization", b"openai-project")
 )  # fmt: skip
 
 
@@ -57,16 +63,28 @@ UNIFIED_STREAM: Final = Entry("unified")  # bodies that routing need not read: m
 LOCAL: Final = Entry("local")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Key:
-    """A client key: what it may do. `models` is None when it may use all."""
+    """A client key and its group: what may be done with it. Made by keybook.py.
+
+    `models` is None when it may use all, `sets` when it may use all channels. `expires` is in Unix seconds, 0 for
+    never, and not after `until`, when a secret that has been replaced stops being known. `is_plain` says that there is
+    nothing to check but models and sets.
+    """
 
     name: str
     group: str
-    models: frozenset[str] | None
-    subnets: tuple[IPv4Network | IPv6Network, ...]
+    models: Models | None
+    subnets: tuple[Network, ...]
     expires: float
     lossy: str = "report"  # what a translation that loses something does: report | strict | silent
+    id: str = ""
+    sets: frozenset[str] | None = None
+    until: float = 0.0
+    is_plain: bool = True
+    disabled: str = ""  # what is: the key | its group
+    digest: bytes = b""  # its entry in the register
+    group_entry: bytes = b""  # and that of its group
 
 
 class Attempt:
@@ -79,7 +97,7 @@ class Attempt:
 
     __slots__ = ("api_version", "auth", "bridges", "builtin_tools", "channel", "defaults", "drop", "fixed", "format",
                  "forwarded", "pool", "prefix", "preserves_host", "provider", "rename", "replies", "reply_drop",
-                 "reply_lines", "via")  # fmt: skip
+                 "reply_lines", "secrets", "via")  # fmt: skip
 
     def __init__(self, pool: Pool, *, channel: str, provider: str, prefix: str) -> None:
         self.pool = pool
@@ -95,6 +113,7 @@ class Attempt:
         self.preserves_host = False
         self.via = b""
         self.auth: Callable[[], bytes] | None = None
+        self.secrets: tuple[bytes, ...] = ()  # what no client may see of it: see mask.py
         self.rename: Mapping[str, str] = {}
         self.defaults: Mapping[str, Any] = {}  # body fields for chat requests that do not say them
         self.builtin_tools = "drop"  # what becomes of tools that run at another vendor: see formats/builtins.py
@@ -161,12 +180,16 @@ class Channel:
         "priority",
         "provider",
         "renames",
+        "sets",
+        "spec",
         "weight",
     )
 
     def __init__(self, spec: ChannelSpec, attempts: Mapping[str, Attempt], bridges: Mapping[str, Attempt]) -> None:
+        self.spec = spec
         self.name = spec.name
         self.provider = spec.provider
+        self.sets = frozenset(spec.sets)
         self.formats = frozenset(spec.formats)
         self.models = frozenset((*spec.models, *spec.rename)) if spec.models else None
         self.renames = bool(spec.rename)
@@ -185,14 +208,14 @@ class Channel:
 class Table:
     """One configuration, ready for use."""
 
-    __slots__ = ("catch_all", "channels", "created", "decided_by_model", "keys", "listed_models",
-                 "passthrough_attempts", "routed", "routes", "snapshot", "target", "translated", "via")  # fmt: skip
+    __slots__ = ("_offer", "_offers", "catch_all", "channels", "created", "decided_by_model", "passthrough_attempts",
+                 "proxies", "routed", "routes", "snapshot", "target", "translated", "via")  # fmt: skip
 
     def __init__(self, snapshot: Snapshot, pools: Pools) -> None:
         self.snapshot = snapshot
         self.created = int(time())
         self.via = b"1.1 " + snapshot.pseudonym.encode()
-        self.keys = {spec.digest: _key(spec) for spec in snapshot.keys}
+        self.proxies = Proxies(snapshot.trusted_proxies)
         self.routes = _routes(snapshot, pools, self.via)
         self.catch_all = self.routes[0] if len(self.routes) == 1 and _takes_all(self.routes[0]) else None
         self.channels = _channels(snapshot, pools, self.via)
@@ -200,14 +223,22 @@ class Table:
         self.target = lru_cache(MAX_TARGETS)(partial(target, overrides=snapshot.facts))
         self.decided_by_model = _decided_by_model(self.channels)
         self.translated = _translated(self.channels)
-        self.listed_models = _listed_models(self.channels)
-        self.routed: dict[tuple[str, str, str], tuple[Attempt, ...]] = {}  # format, operation, model: see route.py
-        self.passthrough_attempts: dict[tuple[Origin, str], Attempt] = {}
+        self._offer = Offer(self.channels)
+        self._offers: dict[frozenset[str], Offer] = {}
+        # format, operation, model, sets: see route.py
+        self.routed: dict[tuple[str, str, str, frozenset[str] | None], tuple[Attempt, ...]] = {}
+        self.passthrough_attempts: dict[tuple[Origin, str, str], Attempt] = {}  # origin, provider, channel
 
-    def auth_of(self, provider: str) -> Callable[[], bytes] | None:
-        """The credential's line of the provider's first channel."""
-        found = next((channel for channel in self.channels if channel.provider == provider), None)
-        return next(iter(found.attempts.values())).auth if found is not None else None
+    def offer_for(self, key: Key | None) -> Offer:
+        """The channels that are open to this key, or to everybody when none is asked for."""
+        if key is None or key.sets is None:
+            return self._offer
+        offer = self._offers.get(key.sets)
+        if offer is None:
+            if len(self._offers) >= MAX_OFFERS:
+                self._offers.clear()
+            offer = self._offers[key.sets] = Offer(offered(self.channels, key.sets))
+        return offer
 
 
 def _decided_by_model(channels: Sequence[Channel]) -> frozenset[str]:
@@ -232,24 +263,8 @@ def _translated(channels: Sequence[Channel]) -> set[str]:
     return filled | {name for name in CHAT_FORMATS if any(name not in channel.formats for channel in bridging)}
 
 
-def _listed_models(channels: Sequence[Channel]) -> tuple[tuple[str, str], ...] | None:
-    """All models that are served, with their vendors; None when a channel takes any."""
-    found: dict[str, str] = {}
-    for channel in channels:
-        if channel.models is None:
-            return None
-        for name in channel.models:
-            found.setdefault(name, channel.provider)
-    return tuple(sorted(found.items()))
-
-
 def _takes_all(route: EdgeRoute) -> bool:
     return not route.host and not route.methods and route.path == b"/"
-
-
-def _key(spec: KeySpec) -> Key:
-    models = None if "*" in spec.models else frozenset(spec.models)
-    return Key(spec.name, spec.group, models, tuple(ip_network(net) for net in spec.subnets), spec.expires, spec.lossy)
 
 
 def _routes(snapshot: Snapshot, pools: Pools, via: bytes) -> list[EdgeRoute]:
@@ -289,6 +304,7 @@ def _channels(snapshot: Snapshot, pools: Pools, via: bytes) -> list[Channel]:
             {wire_format: _bridge(spec, wire_format, pools, via) for wire_format in spec.formats},
         )
         for spec in snapshot.channels
+        if spec.status == ENABLED
     ]
     return sorted(made, key=lambda channel: (-channel.priority, -channel.weight))
 
@@ -329,6 +345,7 @@ def _channel_attempt(spec: ChannelSpec, wire_format: str, pools: Pools, via: byt
     )
     attempt.fixed = b" HTTP/1.1\r\nhost: " + origin.authority.encode() + b"\r\n" + _lines(lines)
     attempt.auth = _credentials(spec)
+    attempt.secrets = tuple(key.encode() for key in spec.keys if len(key) >= SHORTEST)
     attempt.rename = spec.rename
     attempt.defaults = spec.defaults
     attempt.builtin_tools = spec.builtin_tools

@@ -15,6 +15,7 @@ from fastproxy.formats import exact
 from fastproxy.formats.inflate import decoder
 from fastproxy.formats.read_error import read_error
 from fastproxy.formats.usage import TAIL_BYTES, TAIL_MAX_BYTES
+from fastproxy.gateway.books import close_books
 from fastproxy.gateway.reply_stream import reply_head
 from fastproxy.gateway.watch import Seen
 from fastproxy.wire.outbound import IDLE
@@ -143,6 +144,9 @@ class ReplyTaker(ABC):
         exchange.first_byte = perf_counter_ns()
         head = reply_head(exchange, kind, b"content-length: %d\r\n" % len(body))
         exchange.bytes_out = len(body)
+        if exchange.kept is not None:
+            exchange.kept.feed(body)
+        close_books(exchange)
         exchange.inbound.transport.write(head + body)
 
     def _give_up(self, error: Exception) -> None:

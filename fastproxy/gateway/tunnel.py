@@ -7,6 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from fastproxy.errors import BadRequest, UpstreamFailed
+from fastproxy.gateway.books import close_books
 from fastproxy.shared import rows
 from fastproxy.wire.inbound import State
 from fastproxy.wire.pump import Pump
@@ -77,6 +78,7 @@ async def _both_ways(exchange: Exchange, outbound: Outbound) -> None:
     tunnel.start()
     await exchange.pause()
     outbound.finish_tunnel()
+    close_books(exchange)
     exchange.inbound.transport.close()
 
 

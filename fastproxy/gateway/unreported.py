@@ -35,12 +35,21 @@ _BYTES_PER_TOKEN: Final = 4
 _ERROR: Final = b'"error"'  # some say it with a 200; in what a model says, its quotes are escaped
 
 
-def supplemented(exchange: Exchange, usage: Usage | None) -> Usage | None:
-    """`usage` as far as it is the upstream's, else an estimate; None where there is nothing to estimate from."""
+def so_far(exchange: Exchange) -> Usage | None:
+    """What a reply that is under way has cost until now."""
+    usage = exchange.meter.finish() if exchange.meter is not None else None
+    return supplemented(exchange, usage, is_cut=True)
+
+
+def supplemented(exchange: Exchange, usage: Usage | None, *, is_cut: bool = False) -> Usage | None:
+    """`usage` as far as it is the upstream's, else an estimate; None where there is nothing to estimate from.
+
+    `is_cut`: the reply is not all there; of one that broke off, the exchange knows.
+    """
     operation, meter = exchange.operation, exchange.meter
     if operation is None or meter is None or operation.name not in ESTIMATED:
         return usage
-    wire_format, is_cut = exchange.metered_as(), bool(exchange.error_kind)
+    wire_format, is_cut = exchange.metered_as(), is_cut or bool(exchange.error_kind)
     if usage is not None and not (is_cut and wire_format == "anthropic"):
         return usage
     seen = meter.seen()

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fastproxy.gateway.keybook import KeyBook
 from fastproxy.gateway.table import Table
 from fastproxy.shared import rows
+from fastproxy.shared.register import Register
 from fastproxy.shared.shelf import Shelf
 from fastproxy.wire.basin import Basin
 from fastproxy.wire.dial import Dialer
@@ -25,6 +28,7 @@ from fastproxy.wire.resolve import Resolver
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from fastproxy.gateway.books import Books
     from fastproxy.gateway.exchange import Exchange
     from fastproxy.record import Record
     from fastproxy.snapshot import Snapshot
@@ -46,6 +50,7 @@ class World:
         deadlines: Deadlines,
         spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]],
         shelf: Shelf | None = None,
+        register: Register | None = None,
     ) -> None:
         self.deadlines = deadlines
         self.spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]] = spawn
@@ -54,11 +59,14 @@ class World:
         ] * rows.ROWS  # copied to the arena at every tick; adding to a list costs a third of a shared cell
         self.pool_counts = PoolCounts()
         self.shelf = shelf or Shelf.in_memory()  # shared by all workers
+        self.register = register if register is not None else Register.in_memory()  # written by whoever publishes
+        self.keybook = KeyBook(self.register)
         self.reservoir = Reservoir()
         self.basin = Basin()
         self.pools: dict[Origin, Pool] = {}
         self._pinned: set[Origin] = set()
         self.log: Callable[[Record], None] | None = None
+        self.books: Books | None = None  # set by the worker, where there is somebody to read them
         self.lay: Callable[[Exchange], None] = _lay_nothing  # see lay.py; set by the door, which stands above it
         self.buffered_bytes = 0  # request bodies held by all exchanges
         self.max_buffered_bytes = 0
@@ -83,9 +91,20 @@ class World:
         except ValueError:
             self.pools = old
             raise
+        self.keybook.use(snapshot)
         self._pinned = set(self.pools)  # held by the table; others can be dropped when unused
         for pool in old.values():
             pool.expire_all()
+
+    def look_at_keys(self) -> bool:
+        """Take over changes of keys and groups, on each tick; whether any of them was in use.
+
+        Lanes compare tables, and nothing more: another one, alike, makes all of them look anew.
+        """
+        is_in_use = self.keybook.look()
+        if is_in_use:
+            self.table = copy(self.table)
+        return is_in_use
 
     def pool(self, origin: Origin) -> Pool:
         """The pool of an origin, made when first asked for."""

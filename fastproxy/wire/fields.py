@@ -26,8 +26,8 @@ HOP_BY_HOP: Final = frozenset(
 
 # An underscore reads as a hyphen to CGI-style origins: these aliases are an attack, other such names are dropped.
 _ALIAS_TARGETS: Final = HOP_BY_HOP | frozenset(
-    (b"host", b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie", b"via", b"forwarded",
-     b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip")
+    (b"host", b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-openai-api-key", b"cookie", b"via",
+     b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip")
 )  # fmt: skip
 
 # What llhttp lets pass in a value: RFC 9110 5.5 field-content with obs-text, no control character but tab.

@@ -35,7 +35,7 @@ class Reservoir:
 class Pump(asyncio.BufferedProtocol):
     """Relays a number of bytes (or everything) from `source` to `sink`; see `start`.
 
-    `moved(count)` is called per read. `done(surplus)` is called at the end of a counted body with what was read beyond
+    `moved(count)` is called per read, before its bytes are written. `done(surplus)` is called at the end of a counted body with what was read beyond
     it, when the reads are the old protocol's again; or with None at the source's EOF. A source that breaks is reported
     to the old protocol.
     """
@@ -83,10 +83,10 @@ class Pump(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         count = nbytes if self.left < 0 else min(nbytes, self.left)
         surplus = bytes(self._view[count:nbytes])
+        self.moved(count)
         self.sink.write(self._view[:count])
         if self.sink.get_write_buffer_size():
             self._reservoir.renew()
-        self.moved(count)
         if self.left > 0:
             self.left -= count
             if not self.left:
