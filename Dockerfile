@@ -6,7 +6,7 @@ WORKDIR /src
 RUN python3 -m venv /opt/venv
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY fastproxy ./fastproxy
-RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt . \
+RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt '.[postgres]' \
  && /opt/venv/bin/python -m compileall -q /opt/venv/lib
 
 FROM ${BASE}

@@ -1,5 +1,5 @@
-"""The command line: `fastproxy serve | check | status | reload | mock | bench | convert`. The only file that wires the
-planes together."""
+"""The command line: `fastproxy serve | check | status | reload | mock | bench | convert | db | key | ledger`. The only
+file that wires the planes together."""
 
 from __future__ import annotations
 
@@ -9,16 +9,28 @@ import os
 import sys
 from dataclasses import replace
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from fastproxy.admin.serve import AdminOptions, Control, admin_role
 from fastproxy.config import FLAGS, Listen, Settings, VendorEnv, describe, load, unenforced, warnings
 from fastproxy.errors import ConfigError, FormatError
 from fastproxy.providers.catalogue import ALIASES, PROVIDERS
+from fastproxy.publish.compose import make_snapshot
+from fastproxy.publish.opening import Opening, keep, open_with
 from fastproxy.server.keyring import check_master_key, master_key
-from fastproxy.server.plan import Address, ExitCode, MasterPlan, Role, ShelfPlan, StartError
-from fastproxy.server.publish import make_snapshot
-from fastproxy.snapshot import pack
+from fastproxy.server.plan import (
+    Address,
+    ExitCode,
+    JournalPlan,
+    MasterPlan,
+    Publication,
+    RegisterPlan,
+    Role,
+    ShelfPlan,
+    StartError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +62,7 @@ def _complain(text: str, code: int) -> int:
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    from fastproxy.admin.commands import db, key, ledger
     from fastproxy.loadtest import mock
 
     parser = argparse.ArgumentParser(
@@ -84,6 +97,15 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         options.add_arguments(command)
     command.set_defaults(run=_bench)
     _add_convert(commands.add_parser("convert", help="a request or reply of one format, in another"))
+    command = commands.add_parser("db", help="the database: upgrade, downgrade or back it up")
+    db.add_arguments(command, _add_settings)
+    command.set_defaults(run=lambda args, _: db.run(args, _load(args), os.environ))
+    command = commands.add_parser("key", help="client keys: create, list, revoke or rotate them")
+    key.add_arguments(command, _add_settings)
+    command.set_defaults(run=_key)
+    command = commands.add_parser("ledger", help="the ledger: prove that its sums agree")
+    ledger.add_arguments(command, _add_settings)
+    command.set_defaults(run=lambda args, _: ledger.run(args, _load(args)))
     return parser
 
 
@@ -155,6 +177,13 @@ def _status(args: argparse.Namespace, _: list[str]) -> int:
     return 0
 
 
+def _key(args: argparse.Namespace, _: list[str]) -> int:
+    from fastproxy.admin.commands import key
+
+    settings = _load(args)
+    return key.run(args, settings, master_key(settings))
+
+
 def _bench(args: argparse.Namespace, arguments: list[str]) -> int:
     from fastproxy.loadtest.load.command import main as run_bench
 
@@ -216,32 +245,63 @@ def _serve(args: argparse.Namespace, arguments: list[str]) -> int:
     if settings.tokenizer == "preload":
         preload()  # before the workers are forked, which then share it
     master = master_key(settings)
-    kept = settings.remember
 
-    def reload() -> bytes:
+    def read_settings() -> Settings:
         fresh = _load(args)
-        if [_address(listen) for listen in fresh.listen] != [_address(listen) for listen in settings.listen]:
-            raise ConfigError("listen has changed: sockets are opened at start, so restart or upgrade (USR2)")
-        # to stop using the store takes no other one
-        if fresh.remember.store != "off" and replace(fresh.remember, time=kept.time) != kept:
-            raise ConfigError("remember has another store or size: opened at start, so restart or upgrade (USR2)")
-        return pack(make_snapshot(fresh, mock, master))
+        _check_fixed(fresh, settings)
+        return fresh
 
+    opening = open_with(settings, master, mock)
+    has_admin, watched = settings.admin is not None, _watched(args, settings)
     plan = MasterPlan(
-        roles=_roles(settings, mock),
+        roles=_roles(settings, mock, Control(settings, master, read_settings, mock, opening.saved, watched)),
         listen=tuple(_address(listen) for listen in settings.listen),
         state_dir=settings.state_dir,
-        snapshot=pack(make_snapshot(settings, mock, master)),
-        reload=reload,
+        first=_publication(opening, lambda: keep(opening, settings, master)),
+        reload=lambda: _publication(open_with(read_settings(), master, mock)),
+        publisher="admin" if has_admin else "",
+        register=RegisterPlan(opening.fingerprint if has_admin else None),
+        watch="" if has_admin else watched,
+        node=settings.node,
+        journal=_journal(settings) if has_admin else None,
         argv=(sys.executable, "-m", "fastproxy", *arguments),
         environ=dict(os.environ),
         drain_timeout=settings.limits.drain_timeout,
         heartbeat_timeout=settings.limits.heartbeat_timeout,
         pin=settings.pin,
-        shelf=ShelfPlan(kept.store, kept.size, master.derive("what the shelf holds")),
+        shelf=ShelfPlan(settings.remember.store, settings.remember.size, master.derive("what the shelf holds")),
         announce=lambda bound: _announce(settings, bound),
     )
     return int(run_master(plan))
+
+
+def _check_fixed(fresh: Settings, settings: Settings) -> None:
+    """Raises: ConfigError when something has changed that is opened at start only."""
+    if [_address(listen) for listen in fresh.listen] != [_address(listen) for listen in settings.listen]:
+        raise ConfigError("listen has changed: sockets are opened at start, so restart or upgrade (USR2)")
+    # to stop using the store takes no other one
+    kept = settings.remember
+    if fresh.remember.store != "off" and replace(fresh.remember, time=kept.time) != kept:
+        raise ConfigError("remember has another store or size: opened at start, so restart or upgrade (USR2)")
+    if replace(fresh.journal, when_full=settings.journal.when_full) != settings.journal:
+        raise ConfigError("journal has another size: opened at start, so restart or upgrade (USR2)")
+    for name in ("state_dir", "database", "ledger.database", "node"):
+        if attrgetter(name)(fresh) != attrgetter(name)(settings):
+            raise ConfigError(f"{name} has changed: it is opened at start, so restart or upgrade (USR2)")
+
+
+def _watched(args: argparse.Namespace, settings: Settings) -> str:
+    """The configuration file, if its changes are to be followed."""
+    return str(args.config or os.environ.get("FASTPROXY_CONFIG", "")) if settings.watch else ""
+
+
+def _journal(settings: Settings) -> JournalPlan:
+    told = settings.journal
+    return JournalPlan(os.path.join(settings.state_dir, "journal"), told.size, told.spill)
+
+
+def _publication(opening: Opening, keep: Callable[[], None] = lambda: None) -> Publication:
+    return Publication(opening.snapshot, opening.entries, opening.gone, opening.carrying, keep)
 
 
 def _mock_socket(settings: Settings) -> str:
@@ -258,13 +318,12 @@ def _address(listen: Listen) -> Address:
     return Address(listen.host, listen.port, listen.unix)
 
 
-def _roles(settings: Settings, mock: str) -> tuple[Role, ...]:
+def _roles(settings: Settings, mock: str, control: Control) -> tuple[Role, ...]:
     roles = [Role("worker", _run_worker, settings.workers, sockets=True)]
     if settings.admin is not None:
-        from fastproxy.admin.serve import AdminOptions, admin_role
-
         bound = "" if settings.admin.unix is not None else settings.admin.host
-        options = AdminOptions(os.environ.get("FASTPROXY_ADMIN_KEY") or None, bound, settings.limits.heartbeat_timeout)
+        key = os.environ.get("FASTPROXY_ADMIN_KEY") or None
+        options = AdminOptions(key, bound, settings.limits.heartbeat_timeout, control)
         roles.append(Role("admin", admin_role(options), listen=(_address(settings.admin),), leaves_first=True))
     if mock:
         roles.append(Role("mock", _run_mock, listen=(Address(unix=mock),)))

@@ -1,7 +1,7 @@
 """Orders to a running master from the command line: `fastproxy reload`.
 
-The order is a signal; the answer is read from the arena, where the master counts reloads and refusals, and every worker
-tells which generation it uses.
+The order is a signal; the answer is read from the arena, where whoever publishes (the admin process, or the master if
+there is none) counts reloads and refusals, and every worker tells which generation it uses.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from fastproxy.server.status import open_arena, worker_columns
 from fastproxy.shared import rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastproxy.shared.arena import Arena
 
 _POLL_S: Final = 0.02
@@ -24,30 +26,40 @@ class ReloadFailed(Exception):
     """The master refused the new configuration, or somebody did not take it in time."""
 
 
-def reload(state_dir: str, timeout: float = 10.0) -> int:
+def reload(state_dir: str, timeout: float = 20.0) -> int:
     """Make the master read its configuration again; return the generation that all workers use now.
 
-    Raises NotRunning when there is no master, ReloadFailed when the old configuration stays (the reason stands in the
-    master's log) or a worker has not switched within `timeout` seconds.
+    Raises NotRunning when there is no master, ReloadFailed when the old configuration stays (the reason stands in its
+    log) or a worker has not switched within `timeout` seconds.
     """
     master, arena = open_arena(state_dir)
-    column = arena.column(rows.MASTER_COLUMN)
-    before = column[rows.GENERATION]
-    refused = column[rows.RELOAD_FAILURES]
+    before = _sum(arena, rows.RELOAD_FAILURES)
+    # A question that is asked from now on is answered with what the file says now, or later.
+    question = arena.column(rows.MASTER_COLUMN)[rows.RELOAD_ASKED] + 1
     os.kill(master, signal.SIGHUP)
     deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if column[rows.RELOAD_FAILURES] > refused:
-            raise ReloadFailed(f"master {master} refused the new configuration, its log says why; the old one stays")
-        if column[rows.GENERATION] > before and not _behind(arena, column[rows.GENERATION]):
-            return column[rows.GENERATION]
-        time.sleep(_POLL_S)
-    if column[rows.GENERATION] == before:
+    if not _comes_true(lambda: _sum(arena, rows.RELOAD_TAKEN) >= question, deadline):
         raise ReloadFailed(f"master {master} did not answer within {timeout:g} s")
-    slots = ", ".join(map(str, _behind(arena, column[rows.GENERATION])))
-    raise ReloadFailed(
-        f"generation {column[rows.GENERATION]} is published, but not used after {timeout:g} s by {slots}"
-    )
+    if _sum(arena, rows.RELOAD_FAILURES) > before:
+        raise ReloadFailed(f"master {master} refused the new configuration, its log says why; the old one stays")
+    generation = arena.column(rows.MASTER_COLUMN)[rows.GENERATION]
+    if not _comes_true(lambda: not _behind(arena, generation), deadline):
+        slots = ", ".join(map(str, _behind(arena, generation)))
+        raise ReloadFailed(f"generation {generation} is published, but not used after {timeout:g} s by {slots}")
+    return generation
+
+
+def _comes_true(condition: Callable[[], bool], deadline: float) -> bool:
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def _sum(arena: Arena, row: int) -> int:
+    """Of the two that may publish: the master, or the admin process."""
+    return arena.column(rows.MASTER_COLUMN)[row] + arena.column(rows.ADMIN_COLUMN)[row]
 
 
 def _behind(arena: Arena, generation: int) -> list[int]:

@@ -21,9 +21,9 @@ from enum import Enum
 from signal import SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, Signals
 from typing import TYPE_CHECKING, Final
 
-from fastproxy.errors import ConfigError
 from fastproxy.server.crew import DEADLY_FAILURES
 from fastproxy.server.plan import ExitCode
+from fastproxy.server.reloads import Reloads
 from fastproxy.shared import rows
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fastproxy.server.plan import MasterPlan
     from fastproxy.server.signals import SignalQueue
     from fastproxy.server.sockets import Listeners
-    from fastproxy.shared.board import Board
+    from fastproxy.server.spawn import Shared
 
 TICK_S: Final = 0.1
 RESTLESS_TICK_S: Final = 0.02
@@ -57,14 +57,14 @@ class Tools:
     plan: MasterPlan
     crew: Crew
     listeners: Listeners
-    board: Board
+    shared: Shared
     signals: SignalQueue
     notifier: Notifier
     handover: Handover
 
 
 class Master:
-    __slots__ = ("_actions", "_born", "_column", "_exit_code", "_is_up", "_phase", "_tools")
+    __slots__ = ("_actions", "_born", "_column", "_exit_code", "_is_up", "_phase", "_reloads", "_tools")
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -73,6 +73,7 @@ class Master:
         self._is_up = False
         self._exit_code = ExitCode.OK
         self._born = time.monotonic()
+        self._reloads = Reloads(tools.plan, tools.shared, tools.crew.children.arena, tools.notifier)
         self._actions: dict[int, Callable[[], None]] = {
             SIGTERM: self._drain,
             SIGINT: self._interrupt,
@@ -140,16 +141,7 @@ class Master:
     def _reload(self) -> None:
         if self._phase is not Phase.RUNNING:
             return
-        self._tools.notifier.reloading()
-        try:
-            generation = self._tools.board.publish(self._tools.plan.reload())
-        except (ConfigError, OSError) as error:
-            self._column[rows.RELOAD_FAILURES] += 1
-            _log.error("reload refused, the old configuration stays: %s", error)
-        else:
-            self._column[rows.RELOADS] += 1
-            _log.info("configuration reloaded, generation %d", generation)
-        self._tools.notifier.ready("serving")
+        self._reloads.ask(time.monotonic())
 
     def _upgrade(self) -> None:
         if self._phase is not Phase.RUNNING or not self._is_up:
@@ -177,6 +169,7 @@ class Master:
             crew.mend(now)
             self._watch_start(now)
             self._watch_handover(now, strangers)
+            self._reloads.look(now)
         else:
             self._watch_end(now)
 

@@ -2,8 +2,9 @@
 
     MasterPlan ── roles: Role(name, run, count, sockets | listen)      who is to run
                ── listen: Address, ...                                 one socket per worker slot and address
-               ── snapshot, reload                                     what goes on the board, and how to get a new one
-               ── state_dir, drain_timeout, heartbeat_timeout, pin
+               ── first, reload                                        what is published, and how to get a new one
+               ── publisher, register                                  who publishes later; where keys and groups stand
+               ── state_dir, node, drain_timeout, heartbeat_timeout, pin
                ── argv, environ                                        how to start a successor (USR2)
                ── shelf                                                where to keep what clients come back for
 
@@ -81,14 +82,53 @@ class ShelfPlan:
     key: bytes = field(default=b"", repr=False)
 
 
+def _keep_nothing() -> None:
+    """There is nothing to write down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What workers get: `snapshot`, packed, and `entries` of the register, out of which `gone` goes.
+
+    `carrying`: a snapshot that brings the entries itself, for a master that must not write the register yet; b"" is the
+    same one. `keep` is called between the two, when what goes is gone and what comes is not there: to write down what
+    there will be. It raises nothing.
+    """
+
+    snapshot: bytes = field(repr=False)
+    entries: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
+    gone: tuple[bytes, ...] = field(default=(), repr=False)
+    carrying: bytes = field(default=b"", repr=False)
+    keep: Callable[[], None] = _keep_nothing
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterPlan:
+    """`fingerprint`: 16 bytes that the register in the state directory is opened with; None: one in memory."""
+
+    fingerprint: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPlan:
+    """Where workers write their records down for the admin process: rings of `size` bytes, and `spill` bytes for each
+    worker beside them."""
+
+    directory: str
+    size: int = 16 << 20
+    spill: int = 4 << 30
+
+
 def _keep_silent(bound: Mapping[str, tuple[str, ...]]) -> None:
     """Nobody asked to be told where we listen."""
 
 
 @dataclass(frozen=True, slots=True)
 class MasterPlan:
-    """`reload` returns the new packed snapshot, or raises ConfigError or OSError: then the old one stays.
+    """`reload` returns what is to be published now, or raises ConfigError or OSError: then the old one stays.
 
+    `publisher` names the role whose process publishes once it runs, and is asked to reload; "": the master itself.
+    `watch` is the file whose change is as good as a HUP; "": none, or the publisher looks itself.
     `announce` is called once, when all workers are ready, with the bound addresses by role name.
     `environ` is given to a successor, and read for LISTEN_FDS, NOTIFY_SOCKET and WATCHDOG_USEC.
     """
@@ -96,8 +136,8 @@ class MasterPlan:
     roles: tuple[Role, ...]
     listen: tuple[Address, ...]
     state_dir: str
-    snapshot: bytes
-    reload: Callable[[], bytes]
+    first: Publication
+    reload: Callable[[], Publication]
     argv: tuple[str, ...]
     environ: Mapping[str, str]
     drain_timeout: float = 120.0
@@ -105,6 +145,11 @@ class MasterPlan:
     upgrade_timeout: float = 30.0
     pin: bool = False
     shelf: ShelfPlan = ShelfPlan()
+    register: RegisterPlan = RegisterPlan()
+    journal: JournalPlan | None = None  # None: nobody would read it
+    publisher: str = ""
+    watch: str = ""
+    node: str | None = None
     announce: Callable[[Mapping[str, tuple[str, ...]]], None] = field(default=_keep_silent)
 
     @property

@@ -18,14 +18,16 @@ from fastproxy.providers.models import known
 from fastproxy.server.children import Children, Place
 from fastproxy.server.crew import Crew
 from fastproxy.server.handover import Handover
+from fastproxy.server.identity import claim_identity
 from fastproxy.server.inherited import inherit
 from fastproxy.server.master import Master, Tools
 from fastproxy.server.notify import Notifier
 from fastproxy.server.pidfile import PidFile, StateDirTrouble
+from fastproxy.server.publishing import open_register, publish_first
 from fastproxy.server.shelves import open_shelf
 from fastproxy.server.signals import SignalQueue
 from fastproxy.server.sockets import open_listeners
-from fastproxy.server.spawn import Nursery
+from fastproxy.server.spawn import Nursery, Shared
 from fastproxy.server.upgrade import Predecessor
 from fastproxy.shared import rows
 from fastproxy.shared.arena import Arena
@@ -52,6 +54,7 @@ def run_master(plan: MasterPlan) -> ExitCode:
     predecessor = None if inherited.link is None else Predecessor(inherited.link)
     pid_file = PidFile.take(plan.state_dir) if predecessor is None else PidFile.prepare(plan.state_dir)
     try:
+        claim_identity(plan.state_dir, plan.node)
         listeners = open_listeners(plan, inherited, ORPHANS_LEAVE_S if pid_file.was_stale else 0.0)
         arena = _open_arena(plan, listeners, is_only_master=predecessor is None)
         try:
@@ -65,11 +68,13 @@ def run_master(plan: MasterPlan) -> ExitCode:
 def _serve(plan: MasterPlan, listeners: Listeners, arena: Arena, handover: Handover) -> ExitCode:
     signals = SignalQueue()
     board = Board(arena.column(rows.MASTER_COLUMN))
-    board.publish(plan.snapshot)
+    register = open_register(plan)
+    publish_first(plan, register, board, is_only_master=handover.predecessor is None)
     shelf = open_shelf(plan, is_only_master=handover.predecessor is None)
     children = Children(arena, _places(plan, len(listeners.slots), arena))
-    crew = Crew(plan, Nursery(children, listeners, board, shelf, signals, plan.pin), time.monotonic())
-    master = Master(Tools(plan, crew, listeners, board, signals, handover.notifier, handover))
+    shared = Shared(board, register, shelf, plan.journal)
+    crew = Crew(plan, Nursery(children, listeners, shared, signals, plan.pin), time.monotonic())
+    master = Master(Tools(plan, crew, listeners, shared, signals, handover.notifier, handover))
     known("")  # reads the table of models, 2 MB and 10 ms, once for all workers
     # what exists now is shared with all children: keep the collector from touching (and so copying) it in each of them
     gc.collect()
@@ -80,6 +85,7 @@ def _serve(plan: MasterPlan, listeners: Listeners, arena: Arena, handover: Hando
         master.close_sockets()
         signals.let_go()
         board.close()
+        register.close()
 
 
 def _places(plan: MasterPlan, slots: int, arena: Arena) -> list[Place]:

@@ -5,6 +5,8 @@
     column       its own arena column: it alone writes there (and adds to the counters that it finds)
     sockets      worker: sockets[slot] is the list of listening sockets of a slot, one per listen address in the order
                  of the settings, for *all* slots; other roles: [[one socket per address of Role.listen]] or []
+    board        where the snapshot is published; `uses()` tells which generation this process has taken over
+    register     where keys and groups are published, one by one
     master_pid   when os.getppid() is something else, the master is dead
 
 Rules of the house, for whoever runs on a seat: call `ready()` when it can serve; call `beat()` at least every 100 ms;
@@ -26,8 +28,10 @@ from fastproxy.shared import rows
 if TYPE_CHECKING:
     from socket import socket
 
+    from fastproxy.server.plan import JournalPlan
     from fastproxy.shared.arena import Arena
     from fastproxy.shared.board import Board
+    from fastproxy.shared.register import Register
     from fastproxy.shared.shelf import Shelf
 
 
@@ -41,6 +45,8 @@ class Seat:
     sockets: list[list[socket]]
     master_pid: int
     shelf: Shelf | None = None
+    register: Register | None = None  # of keys and groups; None only in tests
+    journal: JournalPlan | None = None
 
     def ready(self) -> None:
         """Tell the master that this process serves from now on."""
@@ -54,7 +60,7 @@ class Seat:
         self.column[rows.HEARTBEAT] = int(time.monotonic() * 1000)
 
     def uses(self, generation: int) -> None:
-        """Tell which snapshot this process works with."""
+        """Tell which publication this process works with."""
         self.column[rows.GENERATION] = generation
 
     def is_orphan(self) -> bool:

@@ -21,12 +21,24 @@ if TYPE_CHECKING:
     from socket import socket
 
     from fastproxy.server.children import Children, Place
+    from fastproxy.server.plan import JournalPlan
     from fastproxy.server.signals import SignalQueue
     from fastproxy.server.sockets import Listeners
     from fastproxy.shared.board import Board
+    from fastproxy.shared.register import Register
     from fastproxy.shared.shelf import Shelf
 
 _log = logging.getLogger("fastproxy")
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Memory of all processes: where the configuration comes from, and what clients come back for."""
+
+    board: Board
+    register: Register
+    shelf: Shelf
+    journal: JournalPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +47,7 @@ class Nursery:
 
     children: Children
     listeners: Listeners
-    board: Board
-    shelf: Shelf
+    shared: Shared
     signals: SignalQueue
     pin: bool
 
@@ -84,8 +95,11 @@ class Nursery:
         for sock in list(self.listeners.all()):
             if sock.fileno() not in kept:
                 sock.close()
-        arena = self.children.arena
-        return Seat(role.name, place.slot, place.column, arena, self.board, keep, master_pid, self.shelf)
+        arena, shared = self.children.arena, self.shared
+        return Seat(
+            role.name, place.slot, place.column, arena, shared.board, keep, master_pid, shared.shelf, shared.register,
+            shared.journal,
+        )  # fmt: skip
 
 
 def _pin(slot: int) -> None:

@@ -1,8 +1,9 @@
 """What runs in a state directory, read from outside: the pid file and the arena, nothing is asked of the processes.
 
 read_status() gives {"master", "admin" (pid or None), "state", "generation", "uptime_s", "restarts", "hangs", "reloads",
-"reload_failures", "workers": [{"slot", "pid", "state", "connections", "requests", "generation", "heartbeat_age_ms",
-"uptime_s"}]}. A worker that is just being replaced is listed with its pid gone: "pid": 0, "state": "stopped".
+"reload_failures", "lagging": [slots], "workers": [{"slot", "pid", "state", "connections", "requests", "generation",
+"heartbeat_age_ms", "uptime_s", "swaps", "longest_swap_ms"}]}. A worker that is just being replaced is listed with its
+pid gone: "pid": 0, "state": "stopped". One lags when it serves with another generation than the newest.
 """
 
 from __future__ import annotations
@@ -40,18 +41,21 @@ def open_arena(state_dir: str) -> tuple[int, Arena]:
 def read_status(state_dir: str) -> dict[str, Any]:
     """The state of the gateway that runs with this directory. Raises NotRunning."""
     master, arena = open_arena(state_dir)
-    column = arena.column(rows.MASTER_COLUMN)
+    column, admin = arena.column(rows.MASTER_COLUMN), arena.column(rows.ADMIN_COLUMN)
+    workers = [_worker(slot, cells) for slot, cells in worker_columns(arena)]
+    newest = column[rows.GENERATION]
     return {
         "master": master,
-        "admin": arena.column(rows.ADMIN_COLUMN)[rows.PID] or None,
+        "admin": admin[rows.PID] or None,
         "state": _STATES.get(column[rows.STATE], "unknown"),
-        "generation": column[rows.GENERATION],
+        "generation": newest,
         "uptime_s": _age_s(column),
         "restarts": column[rows.RESTARTS],
         "hangs": column[rows.HANGS],
-        "reloads": column[rows.RELOADS],
-        "reload_failures": column[rows.RELOAD_FAILURES],
-        "workers": [_worker(slot, cells) for slot, cells in worker_columns(arena)],
+        "reloads": column[rows.RELOADS] + admin[rows.RELOADS],
+        "reload_failures": column[rows.RELOAD_FAILURES] + admin[rows.RELOAD_FAILURES],
+        "lagging": [one["slot"] for one in workers if one["state"] == "ready" and one["generation"] < newest],
+        "workers": workers,
     }
 
 
@@ -72,6 +76,8 @@ def render(status: Mapping[str, Any]) -> str:
         f"master {status['master']} {status['state']}, {admin}, up {_duration(status['uptime_s'])}, "
         f"generation {status['generation']}, {status['restarts']} restarts"
     )
+    if status["lagging"]:
+        head += f", not used yet by {', '.join(map(str, status['lagging']))}"
     table = [list(_COLUMNS), *([str(worker[name]) for name in _COLUMNS] for worker in status["workers"])]
     widths = [max(len(line[place]) for line in table) for place in range(len(_COLUMNS))]
     lines = ["  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)) for line in table]
@@ -89,6 +95,8 @@ def _worker(slot: int, column: memoryview[int]) -> dict[str, Any]:
         "heartbeat_age_ms": max(int(time.monotonic() * 1000) - column[rows.HEARTBEAT], 0),
         "uptime_s": _age_s(column),
         "state": _STATES.get(column[rows.STATE], "unknown"),
+        "swaps": column[rows.SWAPS],
+        "longest_swap_ms": column[rows.SWAP_US_MAX] / 1000,
     }
 
 

@@ -22,8 +22,10 @@ from fastproxy.gateway.door import Door
 from fastproxy.gateway.world import World
 from fastproxy.server.access_log import AccessLog
 from fastproxy.server.allocator import keep_large_blocks
+from fastproxy.server.bookkeeping import Bookkeeping
 from fastproxy.server.doorways import Doorways
 from fastproxy.shared import rows
+from fastproxy.shared.arena import GAUGES
 from fastproxy.snapshot import Snapshot, unpack
 from fastproxy.wire.deadlines import TICK_S, Deadlines
 from fastproxy.wire.front import Front
@@ -64,12 +66,18 @@ class Worker:
         self.loop = loop
         self.seat = seat
         self.tasks: set[asyncio.Task[Any]] = set()
-        self.generation, packed = seat.board.read()
+        self.generation = seat.board.generation()
+        self.of_snapshot, packed = seat.board.read()  # the generation at which the snapshot in use was published
+        self.refused = 0  # that of one which could not be used
         snapshot = unpack(packed)
         self.deadlines = Deadlines()
-        self.world = World(snapshot, self.deadlines, self.spawn, seat.shelf)
+        self.world = World(snapshot, self.deadlines, self.spawn, seat.shelf, seat.register)
         self.front = Front(Door(self.world), self.deadlines, self.world.limits)
         self.doorways = Doorways(loop, seat, self.front)
+        self.keeping: Bookkeeping | None = None
+        if seat.journal is not None:
+            self.keeping = Bookkeeping(seat.journal, refuses=snapshot.when_full == "refuse")
+            self.world.books = self.keeping.books
         self.log: AccessLog | None = None
         self.log_in_use = ("off", "-")
         self.drain_until = 0.0
@@ -80,7 +88,8 @@ class Worker:
         column = self.seat.column
         column[rows.PID] = os.getpid()
         column[rows.STARTED] = int(time.time() * 1000)
-        self._use(self.generation, self.world.table.snapshot)
+        self._use(self.world.table.snapshot)
+        self.seat.uses(self.generation)
         self.loop.add_signal_handler(signal.SIGTERM, self.drain)
         self.loop.add_signal_handler(signal.SIGQUIT, self.stop)
         self.loop.add_signal_handler(signal.SIGUSR1, self._reopen_log)
@@ -100,6 +109,8 @@ class Worker:
         self.loop.call_later(TICK_S, self._tick)
         self.deadlines.tick()
         self.world.date_line = b"date: %b\r\n" % formatdate(usegmt=True).encode()
+        if self.keeping is not None:
+            self.keeping.tick(self.front.open)
         self._publish_counts()
         if self.seat.is_orphan() and not self.front.draining:
             logger.warning("the master is gone; worker %d finishes what it has", os.getpid())
@@ -107,8 +118,7 @@ class Worker:
         if self.front.draining:
             self._drain_on()
             return
-        if self.seat.board.generation() != self.generation:
-            self._reload()
+        self._follow()
         self.doorways.look()
 
     def _publish_counts(self) -> None:
@@ -121,22 +131,51 @@ class Worker:
         counts[rows.REQUESTS_OPEN] = sum(1 for inbound in front.open if inbound.state in (State.BODY, State.REPLY))
         for row, source in _MOVED:
             counts[row] += source(self)
+        if self.keeping is not None:
+            self.keeping.count(counts)
         column = self.seat.column
         column[rows.CLIENTS_OPEN : rows.ROWS] = array("Q", counts[rows.CLIENTS_OPEN : rows.ROWS])
         self.seat.beat()
 
-    def _reload(self) -> None:
-        generation, packed = self.seat.board.read()
-        snapshot = unpack(packed)
-        self.world.install(snapshot)
-        self._use(generation, snapshot)
+    def _follow(self) -> None:
+        """Take over what was published since the last tick, and say so: keys and groups first, then the snapshot."""
+        board, began = self.seat.board, time.perf_counter_ns()
+        generation = board.generation()  # what belongs to it is there already
+        is_changed = self.world.look_at_keys()
+        if generation != self.generation:
+            is_changed = True
+            self.generation = generation
+            of_snapshot = board.data_generation()
+            if of_snapshot > max(self.of_snapshot, self.refused):
+                self._reload()
+            if self.of_snapshot >= of_snapshot:
+                self.seat.uses(generation)
+        if is_changed:
+            self._note_swap((time.perf_counter_ns() - began) // 1000)
 
-    def _use(self, generation: int, snapshot: Snapshot) -> None:
-        self.generation = generation
+    def _reload(self) -> None:
+        of_snapshot, packed = self.seat.board.read()
+        try:
+            snapshot = unpack(packed)
+            self.world.install(snapshot)
+        except ValueError as error:  # those of msgspec are as well
+            self.refused = of_snapshot
+            logger.error("generation %d cannot be used, the old configuration stays: %s", of_snapshot, error)
+            return
+        self.of_snapshot = of_snapshot
+        self._use(snapshot)
+
+    def _note_swap(self, microseconds: int) -> None:
+        counts = self.world.counts
+        counts[rows.SWAPS] += 1
+        counts[rows.SWAP_US_MAX] = max(counts[rows.SWAP_US_MAX], microseconds)
+
+    def _use(self, snapshot: Snapshot) -> None:
+        if self.keeping is not None:
+            self.keeping.books.refuses = snapshot.when_full == "refuse"
         self.front.limits = self.world.limits
         self.doorways.use_certificates(snapshot.tls)
         self._use_log(snapshot)
-        self.seat.uses(generation)
 
     def _use_log(self, snapshot: Snapshot) -> None:
         """Open the access log that the snapshot asks for; one that stays the same goes on."""
@@ -191,14 +230,15 @@ class Worker:
         self.doorways.close()
         if self.log is not None:
             self.log.close()
+        if self.keeping is not None:
+            self.keeping.close()
         self.seat.column[rows.STATE] = rows.STOPPED
 
 
 def _counts_so_far(column: memoryview) -> list[int]:
     """The slot's counters go on where the last worker left them; its gauges begin at 0."""
     counts = [int(value) for value in column]
-    for row in (rows.CLIENTS_OPEN, rows.UPSTREAM_ACTIVE, rows.UPSTREAM_IDLE, rows.UPSTREAM_WAITING, rows.TUNNELS_OPEN,
-                rows.REQUESTS_OPEN):  # fmt: skip
+    for row in GAUGES:
         counts[row] = 0
     return counts
 

@@ -29,6 +29,7 @@ GAUGES: Final = (
     rows.UPSTREAM_WAITING,
     rows.TUNNELS_OPEN,
     rows.REQUESTS_OPEN,
+    rows.JOURNAL_UNREAD,
 )
 
 

@@ -2,8 +2,11 @@
 
 It is an anonymous memory file that children inherit through fork. Its shape:
 
-    header   generation, offset, length, crc32 of the data          (40 bytes at 0)
+    header   generation, of the data, offset, length, crc32 of the data          (48 bytes at 0)
     data     two regions by turns: the new bytes never touch those that the header still names
+
+The generation counts everything that is published, also what stands elsewhere (keys and groups, in the register); the
+header remembers at which one the data last changed, so that a change of a key makes nobody read them again.
 
 So a writer that is killed halfway leaves the old snapshot whole, and a reader needs no lock: it reads header, data and
 header again, and starts over when they disagree. The new generation is stored in the master's GENERATION cell only
@@ -19,9 +22,11 @@ from typing import Final
 
 from fastproxy.shared import rows
 
-_HEADER: Final = struct.Struct("=QQQQQ")  # generation, offset, length, crc32 of the data, crc32 of the other four
+_HEADER: Final = struct.Struct("=QQQQQQ")  # generation, of the data, offset, length, their crc32, crc32 of these five
 _FIRST: Final = 4096
 _TRIES: Final = 1000
+
+_Header = tuple[int, int, int, int, int]
 
 
 class BoardError(Exception):
@@ -42,42 +47,66 @@ class Board:
 
     def publish(self, data: bytes) -> int:
         """Put `data` up and return its generation. Only one process may publish."""
-        current = self._header()
-        generation, offset, length = current[:3] if current is not None else (0, _FIRST, 0)
+        current = self._header() or (0, 0, _FIRST, 0, 0)
+        generation, (offset, length) = current[0] + 1, current[2:4]
         place = _FIRST if offset >= _FIRST + len(data) else offset + length
         self._write(data, place)
-        fields = (generation + 1, place, len(data), zlib.crc32(data))
-        os.pwrite(self._descriptor, _HEADER.pack(*fields, _seal(fields)), 0)
+        self._put_header((generation, generation, place, len(data), zlib.crc32(data)))
         os.ftruncate(self._descriptor, max(place + len(data), _FIRST))
         self._column[rows.SNAPSHOT_SIZE] = len(data)
-        self._column[rows.GENERATION] = generation + 1
-        return generation + 1
+        self._column[rows.GENERATION] = generation
+        return generation
+
+    def touch(self) -> int:
+        """A new generation of the same data: something changed that stands elsewhere. Raises BoardError when there are
+        none yet."""
+        current = self._header()
+        if current is None:
+            raise BoardError("nothing was published yet")
+        self._put_header((current[0] + 1, *current[1:]))
+        self._column[rows.GENERATION] = current[0] + 1
+        return current[0] + 1
+
+    def data_generation(self) -> int:
+        """The generation at which the data last changed; one system call. 0: nothing was published yet."""
+        header = self._whole_header()
+        return header[1] if header is not None else 0
 
     def read(self) -> tuple[int, bytes]:
-        """(generation, data), never a mixture of two. Raises BoardError when nothing was published."""
+        """(generation of the data, data), never a mixture of two. Raises BoardError when nothing was published."""
         for _ in range(_TRIES):
-            header = self._header()
+            header = self._whole_header()
             if header is None:
-                if self.generation() == 0:
-                    break
-                continue
-            generation, offset, length, check = header
+                break
+            _, generation, offset, length, check = header
             data = self._read(offset, length)
-            if zlib.crc32(data) == check and self._header() == header:
+            again = self._header()
+            # a touch in between leaves the data where they are
+            if zlib.crc32(data) == check and again is not None and again[1:] == header[1:]:
                 return generation, data
         raise BoardError(f"no whole snapshot on the board, newest generation {self.generation()}")
 
     def close(self) -> None:
         os.close(self._descriptor)
 
-    def _header(self) -> tuple[int, int, int, int] | None:
+    def _whole_header(self) -> _Header | None:
+        """None only when nothing was published yet."""
+        for _ in range(_TRIES):
+            header = self._header()
+            if header is not None or self.generation() == 0:
+                return header
+        return None
+
+    def _header(self) -> _Header | None:
         raw = os.pread(self._descriptor, _HEADER.size, 0)
         if len(raw) < _HEADER.size:
             return None
-        *fields, seal = _HEADER.unpack(raw)
-        generation, offset, length, check = fields
-        found = (generation, offset, length, check)
+        generation, of_data, offset, length, check, seal = _HEADER.unpack(raw)
+        found = (generation, of_data, offset, length, check)
         return found if seal == _seal(found) else None
+
+    def _put_header(self, fields: _Header) -> None:
+        os.pwrite(self._descriptor, _HEADER.pack(*fields, _seal(fields)), 0)
 
     def _write(self, data: bytes, place: int) -> None:
         view = memoryview(data)
@@ -97,6 +126,6 @@ class Board:
         return b"".join(parts)
 
 
-def _seal(fields: tuple[int, int, int, int]) -> int:
+def _seal(fields: _Header) -> int:
     """A reader may see half of a header; the seal tells it so."""
-    return zlib.crc32(struct.pack("=QQQQ", *fields))
+    return zlib.crc32(struct.pack("=QQQQQ", *fields))

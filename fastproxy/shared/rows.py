@@ -1,7 +1,8 @@
 """The rows of the arena: one name per counter, so that readers and writers agree without talking.
 
 A cell is an unsigned 64-bit integer at (row, column). Columns belong to processes: 0 the master, 1 the admin process,
-`WORKER_COLUMN + slot` the workers. Only a column's owner writes to it, so no cell needs a lock.
+`WORKER_COLUMN + slot` the workers. Only a column's owner writes to it, so no cell needs a lock; GENERATION and
+SNAPSHOT_SIZE of the master's belong to whoever publishes, which is the admin process once it runs.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PID: Final = _block()
 STATE: Final = _block()  # see STARTING .. STOPPED
 HEARTBEAT: Final = _block()  # time.monotonic() in milliseconds, written at every tick
 STARTED: Final = _block()  # time.time() in milliseconds
-GENERATION: Final = _block()  # master: the newest snapshot; worker: the one it uses
+GENERATION: Final = _block()  # master: the newest publication; worker: the one it uses
 
 STARTING, READY, DRAINING, STOPPED = range(4)
 
@@ -39,8 +40,10 @@ OWNER: Final = _block(MAX_SLOTS)  # OWNER + k: slot + 1 of the worker that accep
 RESTARTS: Final = _block()  # workers replaced after a crash
 HANGS: Final = _block()  # workers killed because their heartbeat stopped
 SNAPSHOT_SIZE: Final = _block()
-RELOADS: Final = _block()
+RELOADS: Final = _block()  # this row and the next: whoever publishes, the master or the admin process
 RELOAD_FAILURES: Final = _block()
+RELOAD_ASKED: Final = _block()  # how often the master was asked to reload
+RELOAD_TAKEN: Final = _block()  # whoever publishes: up to which of these it has answered
 
 # --- a worker: connections ---------------------------------------------------------------------------------------
 CLIENTS_OPEN: Final = _block()
@@ -59,6 +62,12 @@ REQUESTS: Final = _block()  # every request that was given an answer or was refu
 BYTES_IN: Final = _block()  # request bodies relayed
 BYTES_OUT: Final = _block()  # reply bodies relayed
 LOG_DROPPED: Final = _block()  # access-log lines lost because the writer was too slow
+SWAPS: Final = _block()  # changes of keys or configuration that were taken over
+SWAP_US_MAX: Final = _block()  # the longest time that one of them kept this worker from serving, in microseconds
+
+JOURNAL_LOST: Final = _block()  # records of served requests for which there was no room anywhere
+JOURNAL_SPILLED: Final = _block()  # frames that did not fit into the ring and went into a file
+JOURNAL_UNREAD: Final = _block()  # bytes that the collector has not taken yet
 
 # --- a worker: requests by entry and status class ----------------------------------------------------------------
 ENTRIES: Final = ("edge", "provider", "unified", "local")

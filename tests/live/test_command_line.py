@@ -107,7 +107,7 @@ def test_what_is_not_enforced_is_said_once(tmp_path: Path) -> None:
 def test_an_open_door_to_the_network_is_warned_of(tmp_path: Path) -> None:
     done = command("check", "--listen", "0.0.0.0:0", "--provider", "openai=sk-from-a-flag-0123456789")
     assert done.returncode == 0
-    assert "anyone may use the channels" in done.stderr
+    assert "no client key is declared" in done.stderr
 
 
 BROKEN: Final = {

@@ -133,7 +133,7 @@ def test_term_lets_a_slow_exchange_finish_and_refuses_new_ones(tmp_path: Path) -
         until(lambda: not listens(port), within=0.9)
         assert later.pid() is not None
         assert gateway.process.wait(5) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bound.json", "log", "snapshot"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bound.json", "identity", "log", "snapshot"]
 
 
 def listens(port: int) -> bool:

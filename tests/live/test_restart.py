@@ -84,15 +84,11 @@ def test_a_conversation_goes_on_after_the_whole_gateway_was_killed(
         kill_all(gateway)
     with Gateway(tmp_path, "--workers", "1", config=config(mock, **told)) as gateway:
         assert all(goes_on(gateway, mock, one) for one in made)
-    state = tmp_path / "state"
-    assert {
-        path.name: oct(path.stat().st_mode & 0o777) for path in state.iterdir() if path.name != "fastproxy.pid"
-    } == {
-        "shelf": "0o600",
-        "master.key": "0o600",
-    }
-    for path in state.iterdir():
-        assert b"Rumpelstilzchen" not in path.read_bytes()
+    files = [path for path in (tmp_path / "state").rglob("*") if path.name != "fastproxy.pid"]
+    assert {"shelf", "master.key", "register", "snapshot"} <= {path.name for path in files}
+    for path in files:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+        assert path.is_dir() or b"Rumpelstilzchen" not in path.read_bytes()
 
 
 def test_what_was_deleted_stays_forgotten(mock: Mock, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastproxy.errors import ConfigError
-from fastproxy.server.plan import Address, MasterPlan, Role, StartError
+from fastproxy.server.plan import Address, MasterPlan, Publication, Role, StartError
 from fastproxy.server.run import run_master
 from tests.live import toy_worker
 
@@ -50,11 +50,11 @@ WORKERS = {"toy": toy_worker.run, "dies": die, "unready": sleep_unready}
 
 
 def plan(state_dir: Path, options: dict[str, Any]) -> MasterPlan:
-    def snapshot() -> bytes:
+    def snapshot() -> Publication:
         data = (state_dir / "snapshot").read_bytes()
         if data == b"bad":
             raise ConfigError("nothing good", file="toy.yaml", line=1, column=2)
-        return data
+        return Publication(data)
 
     def announce(bound: Mapping[str, tuple[str, ...]]) -> None:
         (state_dir / "bound.tmp").write_text(json.dumps(bound), encoding="ascii")
@@ -74,7 +74,7 @@ def plan(state_dir: Path, options: dict[str, Any]) -> MasterPlan:
         roles=(worker, Role("admin", admin, listen=own, leaves_first=True)),
         listen=tuple(address(entry) for entry in options.get("listen", [["127.0.0.1", 0]])),
         state_dir=str(state_dir),
-        snapshot=snapshot(),
+        first=snapshot(),
         reload=snapshot,
         argv=(sys.executable, *sys.orig_argv[1:]),
         environ=environ,

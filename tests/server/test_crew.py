@@ -12,7 +12,7 @@ import pytest
 
 from fastproxy.server.children import Children, Life, Place
 from fastproxy.server.crew import DEADLY_FAILURES, Crew
-from fastproxy.server.plan import MasterPlan, Role
+from fastproxy.server.plan import MasterPlan, Publication, Role
 from fastproxy.server.sockets import Listeners
 from fastproxy.shared import rows
 from fastproxy.shared.arena import Arena
@@ -54,7 +54,9 @@ class Scene:
     def __init__(self, path: Path) -> None:
         self.arena = Arena.create(str(path / "arena.1"), 6)
         worker = Role("worker", do_nothing, 2, sockets=True)
-        plan = MasterPlan((worker,), (), "unused", b"", lambda: b"", ("python",), {}, heartbeat_timeout=1.0)
+        plan = MasterPlan(
+            (worker,), (), "unused", Publication(b""), lambda: Publication(b""), ("python",), {}, heartbeat_timeout=1.0
+        )
         self.places = [Place(worker, slot, 2 + slot, self.arena.column(2 + slot)) for slot in range(4)]
         self.children = Children(self.arena, self.places)
         self.nursery = FakeNursery(self.children, 4)

@@ -10,10 +10,10 @@ import pytest
 
 from fastproxy.config import load
 from fastproxy.errors import ConfigError
+from fastproxy.publish.compose import make_snapshot
 from fastproxy.server.keyring import check_master_key, master_key
 from fastproxy.server.pidfile import StateDirTrouble
-from fastproxy.server.plan import MasterPlan, Role, ShelfPlan
-from fastproxy.server.publish import make_snapshot
+from fastproxy.server.plan import MasterPlan, Publication, Role, ShelfPlan
 from fastproxy.server.shelves import open_shelf
 from fastproxy.shared.shelf import Shelf
 
@@ -34,7 +34,9 @@ def run_nothing(seat: Seat) -> None:
 def plan(state_dir: Path, store: str = "file", region_bytes: int = REGION) -> MasterPlan:
     worker = Role("worker", run_nothing, 2, sockets=True)
     told = ShelfPlan(store, region_bytes, b"k" * 32)
-    return MasterPlan((worker,), (), str(state_dir), b"", lambda: b"", ("python",), {}, shelf=told)
+    return MasterPlan(
+        (worker,), (), str(state_dir), Publication(b""), lambda: Publication(b""), ("python",), {}, shelf=told
+    )
 
 
 def kept(state_dir: Path) -> bytes | None:
@@ -123,10 +125,11 @@ def settings(state_dir: Path, text: str = "", **environ: str) -> Any:
 @pytest.mark.parametrize("environ", [{}, {"FASTPROXY_MASTER_KEY": GIVEN}], ids=["file", "environment"])
 def test_the_secret_is_the_same_after_a_restart(tmp_path: Path, environ: dict[str, str]) -> None:
     told = settings(tmp_path / "state", **environ)
-    first, again = (make_snapshot(told, "", master_key(told)) for _ in range(2))
+    first, again = (make_snapshot(told, master_key=master_key(told)) for _ in range(2))
     other = make_snapshot(told)
-    assert first.secret == again.secret != other.secret
-    assert first.keys == again.keys != other.keys
+    assert first.snapshot.secret == again.snapshot.secret != other.snapshot.secret
+    assert first.entries == again.entries
+    assert not set(first.entries) & set(other.entries)
     assert (tmp_path / "state" / "master.key").exists() == (environ == {})
 
 
@@ -156,7 +159,7 @@ def test_a_check_makes_nothing_and_refuses_the_same(tmp_path: Path) -> None:
     [("", 21600), ("remember: {time: 1h}", 3600), ("remember: memory", 21600), ("remember: off", 0)],
 )
 def test_workers_are_told_for_how_long(tmp_path: Path, text: str, seconds: float) -> None:
-    assert make_snapshot(settings(tmp_path, text)).remember_s == seconds
+    assert make_snapshot(settings(tmp_path, text)).snapshot.remember_s == seconds
 
 
 def test_a_shelf_in_memory_takes_nothing_until_it_is_used() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from fastproxy.server.binding import CannotListen, bound_address
 from fastproxy.server.inherited import VARIABLE, Inherited, hand_over, inherit, without_inheritance
-from fastproxy.server.plan import Address, MasterPlan, Role
+from fastproxy.server.plan import Address, MasterPlan, Publication, Role
 from fastproxy.server.sockets import Listeners, capacity, open_listeners
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def do_nothing(seat: Seat) -> None:
 
 def plan(*listen: Address, workers: int = 1, own: tuple[Address, ...] = ()) -> MasterPlan:
     roles = (Role("worker", do_nothing, workers, sockets=True), Role("admin", do_nothing, listen=own))
-    return MasterPlan(roles, listen, "unused", b"", lambda: b"", ("python",), {})
+    return MasterPlan(roles, listen, "unused", Publication(b""), lambda: Publication(b""), ("python",), {})
 
 
 def listens(sock: socket.socket) -> bool:
@@ -137,7 +137,7 @@ def successor_of(listeners: Listeners, old: MasterPlan, new: MasterPlan) -> Inhe
 
 
 def with_environ(old: MasterPlan, environ: Mapping[str, str]) -> MasterPlan:
-    return MasterPlan(old.roles, old.listen, old.state_dir, b"", old.reload, old.argv, environ)
+    return MasterPlan(old.roles, old.listen, old.state_dir, old.first, old.reload, old.argv, environ)
 
 
 @pytest.mark.parametrize(("workers", "slots", "silent"), [(1, 6, set()), (3, 6, set()), (5, 10, {6, 7, 8, 9})])

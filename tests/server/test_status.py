@@ -66,8 +66,18 @@ def test_the_shape_that_is_promised(tmp_path: Path, stand_in: subprocess.Popen[s
         "hangs": 0,
         "reloads": 0,
         "reload_failures": 0,
+        "lagging": [],
         "workers": [
-            {"slot": 0, "pid": 78, "state": "ready", "connections": 4, "requests": 5, "generation": 3},
+            {
+                "slot": 0,
+                "pid": 78,
+                "state": "ready",
+                "connections": 4,
+                "requests": 5,
+                "generation": 3,
+                "swaps": 0,
+                "longest_swap_ms": 0.0,
+            },
         ],
     }
 

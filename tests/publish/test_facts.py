@@ -8,13 +8,13 @@ import pytest
 
 from fastproxy.config import load
 from fastproxy.errors import ConfigError
-from fastproxy.server.publish import make_snapshot
+from fastproxy.publish.compose import make_snapshot
 
 
 def snapshot_facts(tmp_path: Any, text: str) -> Any:
     file = tmp_path / "f.yaml"
     file.write_text(text)
-    return make_snapshot(load({"config": str(file)}, {})).facts
+    return make_snapshot(load({"config": str(file)}, {})).snapshot.facts
 
 
 def test_facts_reach_the_workers(tmp_path: Any) -> None:

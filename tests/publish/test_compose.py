@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastproxy.config import load
-from fastproxy.server.publish import make_snapshot
+from fastproxy.publish.compose import make_snapshot
 from fastproxy.snapshot import Snapshot, pack, unpack
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def published(tmp_path: Path, text: str) -> Snapshot:
     file = tmp_path / "f.yaml"
     file.write_text(text)
-    return unpack(pack(make_snapshot(load({"config": str(file)}, {}))))
+    return unpack(pack(make_snapshot(load({"config": str(file)}, {})).snapshot))
 
 
 @pytest.mark.parametrize(
