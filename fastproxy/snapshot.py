@@ -130,6 +130,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     fetch_urls: bool = True  # files that requests name by URL, for upstreams that need their bytes
     tokenizer: str = "lazy"  # lazy | preload | off
     open_to_all: bool = False  # no client key is asked for: loopback or demo without keys
+    is_unread: bool = False  # a database that may have keys has never been read: an unknown key may be one of them
     client_gone: str = "cancel"  # cancel | drain: what becomes of a reply whose client has left
     tls: tuple[tuple[str, str] | None, ...] = ()  # certificate and key file of each listen address
     access_log: str = "off"

@@ -10,22 +10,28 @@ import importlib.metadata
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
-from starlette.exceptions import HTTPException
+from fastapi.responses import HTMLResponse, Response
 
-from fastproxy.admin.access import Access, Guard, error_reply
+from fastproxy.admin.access import Access, Guard
+from fastproxy.admin.api.channels import channel_routes
 from fastproxy.admin.api.convert import convert_routes
+from fastproxy.admin.api.groups import group_routes
+from fastproxy.admin.api.keys import key_routes
+from fastproxy.admin.api.logs import log_routes
+from fastproxy.admin.api.models import model_routes
 from fastproxy.admin.api.node import node_routes
+from fastproxy.admin.api.publications import publication_routes
 from fastproxy.admin.metrics import NodeCollector, render
 from fastproxy.admin.page import PAGE_POLICY, docs_page, front_page
+from fastproxy.admin.replies import add_handlers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fastproxy.admin.plane import Plane
     from fastproxy.admin.view import Node
 
-_KINDS = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+_TENANTS = (group_routes, key_routes, channel_routes, model_routes, publication_routes, log_routes)
 
 
 def installed_version() -> str:
@@ -36,19 +42,20 @@ def installed_version() -> str:
         return "0+source"
 
 
-def create_app(node: Node, access: Access, version: str | None = None) -> FastAPI:
-    """Build the application over one node; `access` says who may read it."""
+def create_app(node: Node, access: Access, version: str | None = None, plane: Plane | None = None) -> FastAPI:
+    """Build the application over one node; `access` says who may use it. Without a plane it shows the node only."""
     version = version or installed_version()
     # docs_url and redoc_url of FastAPI load scripts from a CDN; /docs below needs nothing from outside.
     app = FastAPI(title="fastproxy", version=version, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(Guard, access=access)
-    app.include_router(node_routes(node, version))
+    app.include_router(node_routes(node, version, plane))
     app.include_router(convert_routes())
-    _add_metrics(app, NodeCollector(node, version))
+    if plane is not None:
+        for routes in _TENANTS:
+            app.include_router(routes(plane))
+    _add_metrics(app, NodeCollector(node, version, plane))
     _add_pages(app, version)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _unexpected)
+    add_handlers(app)
     return app
 
 
@@ -77,21 +84,3 @@ def _operations(app: FastAPI) -> Iterator[tuple[str, str, str]]:
     for path, methods in sorted(app.openapi()["paths"].items()):
         for method, operation in sorted(methods.items()):
             yield method.upper(), path, operation.get("summary", "")
-
-
-async def _http_error(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # what it is registered for
-    reply = error_reply(error.status_code, _KINDS.get(error.status_code, "http_error"), str(error.detail).lower())
-    reply.headers.update(error.headers or {})
-    return reply
-
-
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return error_reply(400, "bad_request", f"{place}: {first['msg'].lower()}")
-
-
-async def _unexpected(_: Request, error: Exception) -> JSONResponse:
-    return error_reply(500, "internal", f"unexpected {type(error).__name__}; the log has the details")

@@ -21,11 +21,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
+from fastproxy.admin.plane_metrics import plane_metrics
 from fastproxy.shared import rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from fastproxy.admin.plane import Plane
     from fastproxy.admin.view import Look, Node
 
 PLAIN_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -40,6 +42,9 @@ COUNTERS: Final = (
     ("upstream_failures", "Upstream connections or replies that failed.", rows.UPSTREAM_FAILURES),
     ("retries", "Attempts after the first.", rows.RETRIES),
     ("access_log_dropped", "Access-log lines lost because the writer was too slow or failed.", rows.LOG_DROPPED),
+    ("journal_lost", "Frames of records for which there was no room anywhere.", rows.JOURNAL_LOST),
+    ("journal_spilled", "Frames of records that went into a file because the ring was full.", rows.JOURNAL_SPILLED),
+    ("snapshot_swaps", "Changes of keys or configuration that workers have taken over.", rows.SWAPS),
     ("usage_estimated", "Replies whose token usage was not reported and is estimated.", rows.USAGE_ESTIMATED),
     ("usage_unread", "Replies of a known format in which no token usage was found.", rows.USAGE_UNREAD),
 )
@@ -48,6 +53,7 @@ GAUGES: Final = (
     ("requests_in_flight", "Requests being served.", rows.REQUESTS_OPEN),
     ("tunnels", "Open WebSocket tunnels.", rows.TUNNELS_OPEN),
     ("upstream_waiting", "Requests waiting for an upstream connection.", rows.UPSTREAM_WAITING),
+    ("journal_unread_bytes", "Bytes in the journals that are not in the database yet.", rows.JOURNAL_UNREAD),
 )
 MASTER_COUNTERS: Final = (
     ("worker_restarts", "Workers replaced after they died.", rows.RESTARTS),
@@ -80,9 +86,10 @@ def render(collector: Collector, accept: str) -> tuple[bytes, str]:
 class NodeCollector(Collector):
     """Makes one Look per scrape, and all families from it."""
 
-    def __init__(self, node: Node, version: str) -> None:
+    def __init__(self, node: Node, version: str, plane: Plane | None = None) -> None:
         self._node = node
         self._version = version
+        self._plane = plane
         self._processes: dict[int, psutil.Process] = {}
 
     def collect(self) -> Iterator[Metric]:
@@ -95,6 +102,8 @@ class NodeCollector(Collector):
         yield from _connections(look, totals)
         yield from _workers(look)
         yield from _configuration(look)
+        if self._plane is not None:
+            yield from plane_metrics(self._plane, look)
         yield from self._resources(look)
         info = GaugeMetricFamily("fastproxy_build_info", "Always 1.", labels=["version", "python"])
         info.add_metric([self._version, platform.python_version()], 1)
@@ -217,9 +226,16 @@ def _workers(look: Look) -> Iterator[Metric]:
 
 
 def _configuration(look: Look) -> Iterator[Metric]:
-    text = "The newest configuration that the master has published."
+    slowest = max((cells[rows.SWAP_US_MAX] for _, cells in look.slots()), default=0)
+    text = "The longest time that a change of keys or configuration kept a worker from serving."
+    yield GaugeMetricFamily("fastproxy_snapshot_swap_seconds_max", text, value=slowest / 1e6)
+    text = "The newest configuration that has been published."
     yield GaugeMetricFamily("fastproxy_config_generation", text, value=look.master[rows.GENERATION])
-    outcomes = {"success": look.master[rows.RELOADS], "failure": look.master[rows.RELOAD_FAILURES]}
+    # counted by whoever publishes: the admin process, or the master
+    outcomes = {
+        "success": look.master[rows.RELOADS] + look.admin[rows.RELOADS],
+        "failure": look.master[rows.RELOAD_FAILURES] + look.admin[rows.RELOAD_FAILURES],
+    }
     yield _labelled("fastproxy_config_reloads", "Reloads of the configuration.", "outcome", outcomes)
     started = look.master[rows.STARTED] / 1000
     yield GaugeMetricFamily("fastproxy_start_time_seconds", "When the master started, in Unix time.", value=started)

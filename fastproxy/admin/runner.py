@@ -1,7 +1,8 @@
 """Runs the admin application on sockets that are already bound, until it is told to stop or its master is gone.
 
 Imported only inside the admin process (serve.py), because it pulls in the web framework. Writes only its own arena
-column: state, and a heartbeat each second.
+column: state, and a heartbeat each second. The control plane runs beside it, and ends after the last reply: with a look
+into the journals, so that nothing which the workers wrote before they left waits for the next start.
 
     STARTING ──sockets served──► READY ──TERM | master gone──► DRAINING ──connections done, 5 s at most──► STOPPED
                                    └──────────────────────────QUIT──────────────────────────────────────────►
@@ -16,6 +17,7 @@ import contextlib
 import os
 import signal
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
+    from fastproxy.admin.plane import Plane
+
 BEAT_S = 1.0
-GRACE_S = 5  # longest wait for open replies; the admin plane has no long ones yet
+GRACE_S = 5  # longest wait for open replies; the admin plane has no long ones
 
 
 class Server(uvicorn.Server):
@@ -66,12 +70,21 @@ def configure(app: object) -> uvicorn.Config:
     )
 
 
-def run(app: object, sockets: list[socket.socket], column: memoryview, master_pid: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What to run: the application, where it is reached, and what goes on beside it."""
+
+    app: object
+    sockets: list[socket.socket]
+    plane: Plane | None = None
+
+
+def run(work: Work, column: memoryview, master_pid: int) -> None:
     """Serve until stopped; returns when everything is closed."""
-    asyncio.run(_serve(app, sockets, column, master_pid))
+    asyncio.run(_serve(work, column, master_pid))
 
 
-async def _serve(app: object, sockets: list[socket.socket], column: memoryview, master_pid: int) -> None:
+async def _serve(work: Work, column: memoryview, master_pid: int) -> None:
     def ready() -> None:
         column[rows.STATE] = rows.READY
 
@@ -79,7 +92,7 @@ async def _serve(app: object, sockets: list[socket.socket], column: memoryview, 
         column[rows.STATE] = rows.DRAINING
         server.should_exit = True
 
-    server = Server(configure(app), ready)
+    server = Server(configure(work.app), ready)
 
     def stop_now() -> None:
         server.force_exit = True
@@ -90,9 +103,20 @@ async def _serve(app: object, sockets: list[socket.socket], column: memoryview, 
     loop.add_signal_handler(signal.SIGQUIT, stop_now)
     async with asyncio.TaskGroup() as group:
         beat = group.create_task(_beat(column, lambda: os.getppid() == master_pid, stop))
-        await server.serve(sockets=sockets)
+        await serve_beside(server, work)
         beat.cancel()
     column[rows.STATE] = rows.STOPPED
+
+
+async def serve_beside(server: Server, work: Work) -> None:
+    """Serve until the server is told to exit, with the control plane running; then end that as well."""
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(work.plane.run()) if work.plane is not None else None
+        await server.serve(sockets=work.sockets)
+        if running is not None:
+            running.cancel()
+    if work.plane is not None:
+        await (work.plane.let_go() if server.force_exit else work.plane.close())
 
 
 async def _beat(column: memoryview, has_master: Callable[[], bool], stop: Callable[[], None]) -> None:

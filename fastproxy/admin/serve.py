@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from fastproxy.config import Settings
+    from fastproxy.publish.saved import Saved
+    from fastproxy.shared.board import Board
+    from fastproxy.shared.master_key import MasterKey
+    from fastproxy.shared.register import Register
+
 
 class Seat(Protocol):
     """What the role needs of the seat that the master gives to a forked process."""
@@ -33,6 +39,14 @@ class Seat(Protocol):
         """Everybody's cells."""
 
     @property
+    def board(self) -> Board:
+        """Where the snapshot is published."""
+
+    @property
+    def register(self) -> Register | None:
+        """Where keys and groups are published."""
+
+    @property
     def sockets(self) -> list[list[socket.socket]]:
         """The bound sockets of the admin address, one list for the one slot."""
 
@@ -42,12 +56,30 @@ class Seat(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Control:
+    """What the control plane starts from: the same values that the master published from.
+
+    `mock`: socket of the built-in mock provider, or "". `read_settings` reads file, environment and flags anew,
+    with all checks of a reload; it raises ConfigError or OSError, and then the old settings stay. `saved`: what the
+    master published, with what an earlier run knew of the database. `watch`: the file whose changes are to be followed.
+    """
+
+    settings: Settings
+    master_key: MasterKey
+    read_settings: Callable[[], Settings]
+    mock: str = ""
+    saved: Saved | None = None
+    watch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AdminOptions:
     """`key`: FASTPROXY_ADMIN_KEY, None when unset. `bound`: host of the admin address; "" for a Unix socket."""
 
     key: str | None
     bound: str
     heartbeat_timeout_s: float = 10.0  # after this long without a heartbeat a worker does not count as serving
+    control: Control | None = None  # None: health, status and metrics only; no database is opened
 
 
 def admin_role(options: AdminOptions) -> Callable[[Seat], None]:
@@ -68,9 +100,14 @@ def admin_role(options: AdminOptions) -> Callable[[Seat], None]:
         from fastproxy.admin.access import Access
         from fastproxy.admin.app import create_app
 
+        plane = None
+        if options.control is not None:
+            from fastproxy.admin.plane import Plane
+
+            plane = Plane(seat, options.control)
         node = Node(seat.arena, options.heartbeat_timeout_s)
-        app = create_app(node, Access(options.key, options.bound))
+        app = create_app(node, Access(options.key, options.bound), plane=plane)
         listeners = [listener for slot in seat.sockets for listener in slot]
-        runner.run(app, listeners, column, seat.master_pid)
+        runner.run(runner.Work(app, listeners, plane), column, seat.master_pid)
 
     return run

@@ -158,6 +158,12 @@ def _is_listed(cells: list[int]) -> bool:
     return bool(cells[rows.PID] or (cells[rows.STARTED] and cells[rows.STATE] != rows.STOPPED))
 
 
+def _slots(master: list[int]) -> int:
+    """How many slots there are: each has an owner. Columns behind them belong to other roles, such as the mock's."""
+    owners = master[rows.OWNER : rows.OWNER + rows.MAX_SLOTS]
+    return max((slot + 1 for slot, owner in enumerate(owners) if owner), default=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """Where looks come from. `heartbeat_timeout_s` is the master's: after it, a silent worker is replaced."""
@@ -173,7 +179,7 @@ class Node:
         return Look(
             master=columns[rows.MASTER_COLUMN],
             admin=columns[rows.ADMIN_COLUMN],
-            workers=columns[rows.WORKER_COLUMN :],
+            workers=columns[rows.WORKER_COLUMN : rows.WORKER_COLUMN + _slots(columns[rows.MASTER_COLUMN])],
             now_ms=int(self.monotonic() * 1000),
             fresh_ms=int(self.heartbeat_timeout_s * 1000),
         )

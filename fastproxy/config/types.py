@@ -142,7 +142,7 @@ class Retention:
     bodies: float = 7 * 86400.0
     minutes: float = 2 * 86400.0  # sums by minute: the last charts of an hour or a day
     hours: float = 400 * 86400.0  # a year and the month to compare it with
-    days: float = 400 * 86400.0  # what a key or group used per day and month
+    days: float = 400 * 86400.0  # what a key or group used per day; months and totals stay
     history: float = 90 * 86400.0  # published changes, as far back as one can roll back
 
 

@@ -19,7 +19,7 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
-from fastproxy.errors import BadRequest, Denied
+from fastproxy.errors import BadRequest, Denied, Limited
 from fastproxy.gateway.client_address import is_within
 from fastproxy.gateway.table import EDGE, LOCAL, PROVIDER
 from fastproxy.snapshot import digest
@@ -43,7 +43,7 @@ _ACCOUNT: Final = (_KEY_PROTOCOL, b"openai-organization.", b"openai-project.")
 
 
 def identify(exchange: Exchange) -> None:
-    """Fill `exchange.key` where the door asks for one. Raises: Denied (401, 403), BadRequest."""
+    """Fill `exchange.key` where the door asks for one. Raises: Denied (401, 403), BadRequest, Limited (503)."""
     entry = exchange.entry
     if entry is EDGE or entry is LOCAL:
         return
@@ -68,6 +68,8 @@ def _known_key(exchange: Exchange) -> Key:
         raise Denied("no key was sent: use 'authorization: bearer KEY', 'x-api-key' or 'x-goog-api-key'")
     key = exchange.world.keybook.find(digest(exchange.table.snapshot.secret, credential))
     if key is None:
+        if exchange.table.snapshot.is_unread:
+            raise Limited("the keys have not been read yet", status=503, kind="overloaded", retry_after=1)
         raise Denied(_UNKNOWN)
     if not key.is_plain:
         _check(exchange, key)

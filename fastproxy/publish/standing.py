@@ -69,7 +69,10 @@ class Standing:
 
     def snapshot(self) -> tuple[Snapshot, tuple[str, ...]]:
         """The snapshot, and what of the database was left out of it."""
-        return merge(self.declared, self._channels.values(), self._models.values(), has_keys=self.has_keys)
+        made, left_out = merge(self.declared, self._channels.values(), self._models.values(), has_keys=self.has_keys)
+        if self.stored is None and self._may_have_keys:
+            made = msgspec.structs.replace(made, is_unread=True)
+        return made, left_out
 
     def take(self, changes: Changes) -> Step:
         """Follow the database."""

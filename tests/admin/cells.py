@@ -17,6 +17,8 @@ from fastproxy.shared import rows
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from fastproxy.admin.plane import Plane
+
 NOW_MS = 50_000_000  # the monotonic clock of these tests
 WALL_S = 1_800_000_000.0
 
@@ -26,6 +28,8 @@ class Cells:
 
     def __init__(self, slots: int = 2) -> None:
         self._columns = [memoryview(bytearray(rows.ROWS * 8)).cast("Q") for _ in range(rows.WORKER_COLUMN + slots)]
+        for slot in range(slots):
+            self._columns[rows.MASTER_COLUMN][rows.OWNER + slot] = slot + 1
 
     def column(self, index: int, /) -> memoryview:
         return self._columns[index]
@@ -63,13 +67,14 @@ class Answer:
 
 
 @contextmanager
-def serving(app: object) -> Iterator[int]:
-    """Serve an application by the product's own server; gives the port."""
+def serving(app: object, plane: Plane | None = None) -> Iterator[int]:
+    """Serve an application by the product's own server, with its control plane beside it; gives the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     port: int = listener.getsockname()[1]
     ready = threading.Event()
     server = runner.Server(runner.configure(app), ready.set)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+    work = runner.Work(app, [listener], plane)
+    thread = threading.Thread(target=lambda: asyncio.run(runner.serve_beside(server, work)))
     thread.start()
     try:
         assert ready.wait(5)

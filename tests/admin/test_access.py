@@ -7,11 +7,11 @@ import json
 import pytest
 from starlette.datastructures import Headers
 
-from fastproxy.admin.access import SECURITY_HEADERS, Access, Guard, is_loopback
+from fastproxy.admin.access import LOCAL, SECURITY_HEADERS, Access, Guard, foreign_change, is_loopback
 from tests.admin.cells import ask
 
 KEY = "k-0123456789"
-LOCAL = {"host": "127.0.0.1:9090"}
+LOCAL_HOST = {"host": "127.0.0.1:9090"}
 
 
 def verdict(access: Access, path: str, headers: dict[str, str], peer: str | None) -> int:
@@ -96,7 +96,7 @@ def test_a_request_with_two_hosts_or_none_is_refused_on_loopback() -> None:
 def test_the_key_is_asked_of_everybody(authorization: str, expected: int) -> None:
     access = Access(KEY, "0.0.0.0")
     for peer in ("127.0.0.1", "203.0.113.9", None):
-        assert verdict(access, "/api/status", {**LOCAL, "authorization": authorization}, peer) == expected
+        assert verdict(access, "/api/status", {**LOCAL_HOST, "authorization": authorization}, peer) == expected
 
 
 def test_two_keys_in_one_request_are_refused() -> None:
@@ -128,22 +128,81 @@ def test_without_a_key_only_this_machine_reads(
     peer: str | None, bound: str, headers: dict[str, str], expected: int
 ) -> None:
     for key in (None, ""):
-        assert verdict(Access(key, bound), "/api/status", {**LOCAL, **headers}, peer) == expected
+        assert verdict(Access(key, bound), "/api/status", {**LOCAL_HOST, **headers}, peer) == expected
 
 
 @pytest.mark.parametrize(
     "path", ["/metrics/", "/METRICS", "//metrics", "/metrics/..", "/api/health/", "/api", "/nothing"]
 )
 def test_only_the_exact_public_paths_are_open(path: str) -> None:
-    assert verdict(Access(KEY, "0.0.0.0"), path, LOCAL, "127.0.0.1") == 401
+    assert verdict(Access(KEY, "0.0.0.0"), path, LOCAL_HOST, "127.0.0.1") == 401
 
 
 def test_a_refusal_carries_the_headers_and_says_nothing_about_the_key() -> None:
     async def app(*_: object) -> None:
         raise AssertionError("the application was reached")
 
-    answer = ask(Guard(app, Access(KEY, "0.0.0.0")), "/api/status", LOCAL, "203.0.113.9")
+    answer = ask(Guard(app, Access(KEY, "0.0.0.0")), "/api/status", LOCAL_HOST, "203.0.113.9")
     assert answer.status == 401
     assert json.loads(answer.body)["error"]["kind"] == "unauthorized"
     assert KEY.encode() not in answer.body
     assert SECURITY_HEADERS.items() <= answer.headers.items()
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", None, "203.0.113.9"])
+@pytest.mark.parametrize("path", ["/api/groups", "/api/keys/x", "/api/logs", "/api/publications", "/nothing"])
+def test_without_a_key_nobody_asks_for_tenants(path: str, peer: str | None) -> None:
+    bound = "" if peer is None else "127.0.0.1"
+    assert path not in LOCAL
+    reply = Access(None, bound).refusal(path, Headers(LOCAL_HOST), peer)
+    assert reply is not None
+    assert reply.status_code == 403
+    assert b"set FASTPROXY_ADMIN_KEY" in bytes(reply.body)
+    assert verdict(Access(KEY, bound), path, {**LOCAL_HOST, "authorization": f"Bearer {KEY}"}, peer) == 200
+
+
+JSON = {"content-type": "application/json"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "expected"),
+    [
+        ("GET", {"origin": "https://evil.example"}, None),
+        ("HEAD", FORM, None),
+        ("POST", {}, None),
+        ("DELETE", {}, None),
+        ("POST", {"content-length": "0"}, None),
+        ("POST", {**JSON, "content-length": "2"}, None),
+        ("PATCH", {"content-type": "Application/JSON; charset=utf-8", "content-length": "2"}, None),
+        ("POST", {"content-length": "2"}, 415),
+        ("POST", {"transfer-encoding": "chunked"}, 415),
+        ("POST", {**FORM, "content-length": "2"}, 415),
+        ("POST", {"content-type": "text/plain", "content-length": "0"}, 415),
+        ("PATCH", {"content-type": "text/plain; application/json", "content-length": "2"}, 415),
+        ("PUT", {"content-type": "multipart/form-data; boundary=x", "content-length": "2"}, 415),
+        ("POST", {**JSON, "origin": "http://127.0.0.1:9090"}, None),
+        ("POST", {**JSON, "origin": "https://127.0.0.1:9090"}, None),
+        ("POST", {**JSON, "origin": "https://evil.example"}, 403),
+        ("DELETE", {"origin": "http://127.0.0.1:9091"}, 403),
+        ("PATCH", {**JSON, "origin": "http://127.0.0.1"}, 403),
+        ("POST", {**JSON, "origin": "null"}, 403),
+        ("POST", {**JSON, "origin": ""}, 403),
+        ("POST", {**JSON, "origin": "http://[127.0.0.1:9090"}, 403),
+        ("POST", {**JSON, "origin": "http://127.0.0.1:9090@evil.example"}, 403),
+        ("TRACE", {"origin": "https://evil.example"}, 403),
+    ],
+)
+def test_what_a_page_of_another_site_could_send_is_refused(
+    method: str, headers: dict[str, str], expected: int | None
+) -> None:
+    reply = foreign_change(method, Headers({"host": "127.0.0.1:9090", **headers}))
+    assert (reply.status_code if reply is not None else None) == expected
+
+
+def test_two_content_types_or_origins_are_refused() -> None:
+    host = (b"host", b"127.0.0.1:9090")
+    types = [(b"content-type", b"application/json"), (b"content-type", b"text/plain")]
+    origins = [(b"origin", b"http://127.0.0.1:9090"), (b"origin", b"https://evil.example")]
+    for raw in (types, origins):
+        assert foreign_change("POST", Headers(raw=[host, *raw])) is not None

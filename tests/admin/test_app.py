@@ -36,6 +36,7 @@ KNOWN = {
 CONVERSION = b"""{"from": "openai-chat", "to": "openai-chat", "body": {"model": "m",
     "messages": [{"role": "user", "content": "hi"}]}}"""
 POSTED = {"/api/convert": CONVERSION}  # the other paths are read
+AS_JSON = {"content-type": "application/json"}
 
 
 def build(cells: Cells, key: str | None = None, bound: str = "127.0.0.1") -> FastAPI:
@@ -83,10 +84,12 @@ def test_the_enumeration_below_sees_every_route() -> None:
 )
 def test_permissions(path: str, configured: str | None, given: str | None, peer: str, expected: int) -> None:
     app = build(healthy(), configured, bound="0.0.0.0")
-    headers = {"host": "127.0.0.1:9090"} | ({"authorization": f"Bearer {given}"} if given else {})
+    headers = {"host": "127.0.0.1:9090", **AS_JSON} | ({"authorization": f"Bearer {given}"} if given else {})
     answer = ask(app, path, headers, peer, ("POST", POSTED[path]) if path in POSTED else ("GET", b""))
     wanted = 200 if path in PUBLIC else expected
-    assert answer.status == (404 if path == "/api/unknown" and wanted == 200 else wanted)
+    if path == "/api/unknown" and wanted == 200:
+        wanted = 404 if configured else 403
+    assert answer.status == wanted
     if answer.status != 200:
         assert set(json.loads(answer.body)) == {"error"}
     assert set(SECURITY_HEADERS) <= set(answer.headers)
@@ -113,11 +116,17 @@ def test_every_path_answers_over_a_socket(port: int, path: str) -> None:
         ("DELETE", "/", 405, "method_not_allowed"),
     ],
 )
-def test_errors_have_one_shape(port: int, method: str, path: str, status: int, kind: str) -> None:
-    answer = fetch(port, path, method=method)
+def test_errors_have_one_shape(method: str, path: str, status: int, kind: str) -> None:
+    with serving(build(healthy(), KEY)) as port:
+        answer = fetch(port, path, {"authorization": f"Bearer {KEY}"}, method)
     assert answer.status == status
     error = json.loads(answer.body)["error"]
     assert (error["status"], error["kind"]) == (status, kind)
+
+
+def test_a_wrong_method_is_told_the_right_ones(port: int) -> None:
+    assert fetch(port, "/api/status", method="POST").headers["allow"] == "GET"
+    assert fetch(port, "/api/convert").headers["allow"] == "POST"
 
 
 def test_a_rebound_name_is_refused_over_a_socket(port: int) -> None:
@@ -136,14 +145,14 @@ def test_pages_carry_their_own_policy(port: int) -> None:
 
 
 def test_a_fault_in_a_route_is_one_error_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
-    app = build(healthy())
+    app = build(healthy(), KEY)
 
     @app.get("/broken")
     async def broken() -> None:
         raise LookupError("secret detail")
 
     with serving(app) as port:
-        answer = fetch(port, "/broken")
+        answer = fetch(port, "/broken", {"authorization": f"Bearer {KEY}"})
     assert answer.status == 500
     assert json.loads(answer.body)["error"]["kind"] == "internal"
     assert b"secret" not in answer.body

@@ -104,6 +104,7 @@ def test_a_look_does_not_change_afterwards() -> None:
 
 def test_the_arena_itself_is_such_a_view(tmp_path: Path) -> None:
     arena = Arena.create(str(tmp_path / "arena"), rows.WORKER_COLUMN + 2)
+    arena.column(rows.MASTER_COLUMN)[rows.OWNER + 1] = 2
     worker = arena.column(rows.WORKER_COLUMN + 1)
     worker[rows.PID], worker[rows.STATE], worker[rows.HEARTBEAT], worker[rows.REQUESTS] = 9, rows.READY, 1, 12
     look = Node(arena).look()
@@ -114,3 +115,13 @@ def test_the_arena_itself_is_such_a_view(tmp_path: Path) -> None:
 
 def test_an_empty_arena_sums_to_zeros() -> None:
     assert node(Cells(slots=0)).look().totals() == [0] * rows.ROWS
+
+
+def test_the_mock_of_demo_was_taken_for_a_worker() -> None:
+    cells = Cells(slots=2)
+    cells.master(GENERATION=1, OWNER=1)
+    cells.master()[rows.OWNER + 1] = 0
+    cells.start(0, GENERATION=1)
+    cells.start(1, GENERATION=0)  # a column behind those of the workers
+    assert [slot for slot, _ in node(cells).look().slots()] == [0]
+    assert node(cells).look().health().status == "ok"

@@ -234,3 +234,11 @@ def test_the_clock_is_asked_only_for_keys_that_may_end(monkeypatch: pytest.Monke
     assert asked == []
     gateway.ask(request(CHAT, "Authorization: Bearer ending"))
     assert len(asked) == 1
+
+
+def test_a_key_is_not_called_unknown_before_the_database_was_read() -> None:
+    gateway = Keyed(keys=(spec("k1"),), is_unread=True)
+    assert status_of(gateway.ask(request("/v1/chat/completions", "Authorization: Bearer k1"))) == 200
+    refused = gateway.ask(request("/v1/chat/completions", "Authorization: Bearer k2"))
+    assert status_of(refused) == 503
+    assert b"retry-after: 1\r\n" in refused

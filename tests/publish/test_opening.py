@@ -109,7 +109,8 @@ def test_a_gateway_is_open_to_all_only_when_no_database_can_have_keys(
 ) -> None:
     (tmp_path / "there.db").touch()
     told = settings(tmp_path, **({"database": database.format(tmp_path)} if database else {}))
-    assert unpack(open_with(told, KEY).snapshot).open_to_all == is_open
+    made = unpack(open_with(told, KEY).snapshot)
+    assert (made.open_to_all, made.is_unread) == (is_open, not is_open)
 
 
 def test_what_cannot_be_saved_is_told_and_no_reason_not_to_start(
