@@ -34,7 +34,7 @@ from fastproxy.shared.arena import Arena
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CONFIG: Final = """\
+CONFIG: Final = """\
 channels:
   - {{name: bench, provider: openai, keys: ["{key}"], models: [gpt-5], base_url: "http://127.0.0.1:{port}/v1"}}
 keys:
@@ -51,7 +51,7 @@ _TRIES: Final = 4  # for each pair that is wanted
 @contextmanager
 def gateway(folder: Path, upstream: int, more: str, *arguments: str) -> Iterator[tuple[Serving, Target]]:
     """A gateway whose one worker is on the CPU of proxies, and everything else of it on the other."""
-    config = _CONFIG.format(key=traffic.UPSTREAM_KEY, port=upstream, client_key=traffic.CLIENT_KEY, more=more)
+    config = CONFIG.format(key=traffic.UPSTREAM_KEY, port=upstream, client_key=traffic.CLIENT_KEY, more=more)
     with Serving(folder, "--workers", "1", *arguments, config=config) as serving:
         worker = next(iter(serving.workers().values()))
         for pid in cpu.tree(serving.process.pid):
