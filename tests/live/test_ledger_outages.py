@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import resource
 import socket
 import subprocess
 from contextlib import contextmanager
@@ -119,14 +119,16 @@ def test_a_start_without_the_database_serves_what_was_published_before(tmp_path:
 
 
 @contextmanager
-def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
-    """A file system of its own, of that size; only root can make one."""
+def small_disk(place: Path, megabytes: int) -> Iterator[bool]:
+    """A file system of its own, of that size; False where none may be made."""
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)], check=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
+    is_made = subprocess.run(mount, check=False, capture_output=True).returncode == 0
     try:
-        yield place
+        yield is_made
     finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
+        if is_made:
+            subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @contextmanager
@@ -147,20 +149,33 @@ def filled(place: Path) -> Iterator[None]:
         ballast.unlink()
 
 
-@pytest.mark.parametrize(("policy", "status"), [("refuse", 503), ("count", 200)])
-def test_a_full_disk_is_met_by_the_policy_and_recovered_from(tmp_path: Path, policy: str, status: int) -> None:
+@contextmanager
+def as_if_filled(gateway: Gateway) -> Iterator[None]:
+    """No file of the gateway's processes may grow, while the block runs."""
+    status = gateway.status()
+    pids = [status["admin"], *(worker["pid"] for worker in status["workers"])]
+    before = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids}
+    for pid, (_, hard) in before.items():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        yield
+    finally:
+        for pid, limits in before.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("policy", ["refuse", "count"])
+def test_a_full_disk_is_met_by_the_policy_and_recovered_from(tmp_path: Path, policy: str) -> None:
     """The collector cannot insert, so the ring fills up; kept bodies make that quick. Nothing can be spilled either."""
-    if os.geteuid():
-        pytest.fail("only root can mount a small disk")
     asked = {**CHAT, "messages": [{"role": "user", "content": "long " * 10_000}]}
-    with mocking() as mock, small_disk(tmp_path / "disk", 24) as disk:
+    with mocking() as mock, small_disk(tmp_path / "disk", 24) as is_small:
         told_so = config(mock.url, journal={"size": "1MiB", "when_full": policy}, bodies="all")
-        with Gateway(disk / "g", config=told_so, environ={"FASTPROXY_ADMIN_KEY": ADMIN}) as gateway:
+        with Gateway(tmp_path / "disk" / "g", config=told_so, environ={"FASTPROXY_ADMIN_KEY": ADMIN}) as gateway:
             until(lambda: collects(gateway), 20)
             assert asks(gateway, asked) == 200
-            with filled(disk):
+            with filled(tmp_path / "disk") if is_small else as_if_filled(gateway):
                 answers = [asks(gateway, asked) for _ in range(60)]
-            assert set(answers) == {200, status}
+            assert set(answers) == ({200, 503} if policy == "refuse" else {200})
             until(lambda: asks(gateway) == 200, 20)
             until(lambda: rows(gateway) == 2 + answers.count(200), 20)
             assert gateway.metrics()["fastproxy_journal_lost_total"] == 0
