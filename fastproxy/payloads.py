@@ -27,12 +27,14 @@ REQUEST, REPLY = 0, 1  # the sides of a BODY
 _STREAM, _ESTIMATED, _TRUNCATED = 1, 2, 1
 _MAX_TEXT: Final = 256  # characters of what clients choose
 _LARGEST: Final = (1 << 63) - 1
+_LONGEST: Final = (1 << 16) - 1  # of what is unusual
 
 _BEGIN: Final = struct.Struct("=32sqq")  # id, started at (ms), bytes in
 # id, started at (ms), status, flags, attempts, five kinds of tokens, cost, time to first byte (us, -1: none), duration
 # (us), of it ours (us), bytes in, bytes out, length of what is unusual
 _END: Final = struct.Struct("=32sqHBBqqqqqdqqqqqH")
 _BODY: Final = struct.Struct("=32sBBq")  # id, side, flags, size of the whole body
+BODY_HEAD: Final = _BODY.size
 
 
 class Context(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -153,6 +155,8 @@ def begin_payload(request_id: bytes, started_at: int, bytes_in: int, context: by
 def end_payload(request_id: bytes, numbers: Numbers, unusual: Unusual | None, context: bytes) -> bytes:
     """Of an END or a PROGRESS. Counts that no 64 bits hold are an upstream's nonsense, and written as the largest."""
     rest = _encode(unusual) if unusual is not None else b""
+    if len(rest) > _LONGEST and unusual is not None:
+        rest = _encode(Unusual(unusual.error_kind))  # hundreds of attempts; their number is among the others
     try:
         head = pack_numbers(request_id, *numbers, len(rest))
     except struct.error:

@@ -103,9 +103,15 @@ class _Tally:
             if name in _FILES and isinstance(value, dict):
                 self._others += USUAL
             elif name in _OBJECTS or (name in _CALLED_WITH and isinstance(value, dict)):
-                self._others += estimate_json(msgspec.json.encode(value))
+                self._weigh(value)
             else:
                 self.take(value, is_text=name in _TEXTS, depth=depth)
+
+    def _weigh(self, value: Any) -> None:
+        try:
+            self._others += estimate_json(msgspec.json.encode(value))
+        except RecursionError:  # it was read with room for more levels than it can be written with
+            self.is_cut = True
 
 
 def asked(body: bytes) -> int:

@@ -13,36 +13,52 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
+from fastproxy.formats.inflate import decoder
 from fastproxy.formats.redaction import without_secrets
 from fastproxy.gateway.identify import credentials_in
 from fastproxy.gateway.mask import SHORTEST
 from fastproxy.payloads import BODY, REPLY, REQUEST, body_payload
 
 if TYPE_CHECKING:
+    from fastproxy.formats.inflate import Inflate
     from fastproxy.gateway.exchange import Exchange
     from fastproxy.snapshot import BodyRule
+    from fastproxy.wire.reply_head import ReplyHead
 
 _MARGIN: Final = 4096  # read beyond the size that is kept, so that a secret is not cut in two and half of it kept
 _BLOT: Final = b"[redacted]"
+_TEXTS: Final = (b"text/", b"json", b"xml", b"urlencoded")  # in a content type
 
 
 class Kept:
     """What is to be kept of one exchange."""
 
-    __slots__ = ("_pieces", "_room", "rule", "size")
+    __slots__ = ("_inflate", "_pieces", "_room", "rule", "size")
 
     def __init__(self, rule: BodyRule) -> None:
         self.rule = rule
         self.size = 0  # of the whole reply
         self._pieces: list[bytes] = []
         self._room = rule.reply_size + _MARGIN
+        self._inflate: Inflate | None = None
+
+    def expect(self, reply: ReplyHead) -> None:
+        """Such a reply is relayed: it is kept unpacked, and only measured if it is no text, or packed otherwise."""
+        encoding = (reply.get(b"content-encoding") or b"identity").lower()
+        if encoding != b"identity":
+            self._inflate = decoder(encoding)
+        kind = (reply.get(b"content-type") or b"text/plain").lower()
+        if not any(word in kind for word in _TEXTS) or (encoding != b"identity" and self._inflate is None):
+            self._room = 0
 
     def feed(self, piece: bytes) -> None:
         """The next bytes of the reply's body, as the client gets them."""
-        self.size += len(piece)
         if self._room > 0:
+            if self._inflate is not None:
+                piece = self._inflate.feed(piece)
             self._pieces.append(bytes(piece[: self._room]))
             self._room -= len(self._pieces[-1])
+        self.size += len(piece)
 
     def reply(self) -> bytes:
         return b"".join(self._pieces)
@@ -66,19 +82,24 @@ def write_bodies(exchange: Exchange, kept: Kept) -> None:
         return
     secrets, rule, name = _secrets(exchange), kept.rule, exchange.name()
     body = exchange.asked[0] if exchange.asked is not None else exchange.body
-    if exchange.entry.reads_body and body:
-        asked = _shown(bytes(body[: rule.request_size + _MARGIN]), rule.request_size, secrets)
+    kind = exchange.head.get(b"content-type") or b""
+    if exchange.entry.reads_body and body and not kind.lstrip().lower().startswith(b"multipart/"):
+        size = min(rule.request_size, books.largest_body)
+        asked = _shown(bytes(body[: size + _MARGIN]), size, secrets)
         books.note(BODY, body_payload(name, REQUEST, max(len(body), len(asked)), asked))
     if kept.size:
-        said = _shown(kept.reply(), rule.reply_size, secrets)
+        size = min(rule.reply_size, books.largest_body)
+        said = _shown(kept.reply()[: size + _MARGIN], size, secrets)
         books.note(BODY, body_payload(name, REPLY, max(kept.size, len(said)), said))
 
 
 def _shown(data: bytes, size: int, secrets: list[bytes]) -> bytes:
     """The first `size` bytes, without what opens a door somewhere."""
+    unsure = _MARGIN if len(data) == size + _MARGIN else 0  # what stands last of a longer one may be half a secret
     for secret in secrets:
         data = data.replace(secret, _BLOT)
-    return without_secrets(data.decode("utf-8", "replace")).encode()[:size]
+    shown = without_secrets(data.decode("utf-8", "replace")).encode()
+    return shown[: max(0, min(size, len(shown) - unsure))]
 
 
 def _secrets(exchange: Exchange) -> list[bytes]:

@@ -19,7 +19,18 @@ from fastproxy.errors import Limited
 from fastproxy.formats.usage_fields import Estimated
 from fastproxy.gateway.bodies import write_bodies
 from fastproxy.gateway.unreported import so_far, supplemented
-from fastproxy.payloads import BEGIN, END, PROGRESS, Context, Numbers, Unusual, end_payload, flags, pack_begin
+from fastproxy.payloads import (
+    BEGIN,
+    BODY_HEAD,
+    END,
+    PROGRESS,
+    Context,
+    Numbers,
+    Unusual,
+    end_payload,
+    flags,
+    pack_begin,
+)
 from fastproxy.payloads import pack_context as pack
 from fastproxy.payloads import text as short
 from fastproxy.shared import rows
@@ -74,6 +85,11 @@ class Books:
         if self.journal is not None and self.journal.is_open:
             self.journal.append(kind, payload)
 
+    @property
+    def largest_body(self) -> int:
+        """Bytes of a body that one frame takes; a small ring takes small ones only."""
+        return self.journal.max_payload - BODY_HEAD if self.journal is not None else 0
+
     def tick(self) -> None:
         """Ten times a second."""
         if self.journal is not None:
@@ -83,15 +99,23 @@ class Books:
 
     def progress(self, exchanges: Iterable[Exchange]) -> None:
         """Write down how far those exchanges are whose replies have begun, if nobody has for a second."""
-        now, count = perf_counter_ns(), 0
-        for exchange in exchanges:
-            if not exchange.status or exchange.duration_us >= 0 or now - exchange.noted_at < PROGRESS_NS:
-                continue
+        now = perf_counter_ns()
+        due = [exchange for exchange in exchanges if _is_long(exchange, now)]
+        if len(due) > MAX_PROGRESS:
+            due.sort(key=_last_noted)  # else it would always be the same ones' turn
+        for exchange in due[:MAX_PROGRESS]:
             exchange.noted_at = now
             self.note(PROGRESS, _so_far(exchange, (now - exchange.started) // 1000))
-            count += 1
-            if count >= MAX_PROGRESS:
-                return
+
+
+def _is_long(exchange: Exchange, now: int) -> bool:
+    """Whether it is recorded, its reply is under way, and nobody has written down for a second how far it is."""
+    is_open = exchange.admitted and exchange.status and exchange.duration_us < 0
+    return bool(is_open) and now - exchange.noted_at >= PROGRESS_NS
+
+
+def _last_noted(exchange: Exchange) -> int:
+    return exchange.noted_at or exchange.started
 
 
 def open_books(exchange: Exchange, attempt: Attempt) -> None:

@@ -17,6 +17,7 @@ from fastproxy.gateway.books import close_books
 from fastproxy.gateway.client_address import client_address
 from fastproxy.gateway.leave import read_on
 from fastproxy.payloads import Try
+from fastproxy.payloads import text as short
 from fastproxy.wire.chunked import LAST_CHUNK
 from fastproxy.wire.outbound import Outbound
 from fastproxy.wire.pump import Pump
@@ -418,7 +419,7 @@ class Exchange(_Rare):
     def note_failed(self, error: GatewayError, begun: int) -> None:
         """An attempt begun then (perf_counter_ns) did not serve, and another one will be made."""
         attempt, number = self.the_attempt(), self.attempts_made
-        model = attempt.rename.get(self.model, self.model)
+        model = short(attempt.rename.get(self.model, self.model))
         took = (perf_counter_ns() - begun) // 1000
         tried = Try(number, attempt.channel, attempt.provider, model, attempt.format, error.status, error.kind, took)
         self.earlier = (*self.earlier, tried)

@@ -49,6 +49,13 @@ MAX_STRANGE: Final = 64  # requests of another kind, after which the lane gives 
 _ANY_SIZE: Final = HeadLimits(1 << 30, 1 << 30, 1 << 30)
 
 
+def _agent_line(head: RequestHead) -> bytes:
+    """What stands in a head, of which the names are known, as long as its user agent is the same; with its name, lest
+    the end of another's be taken for it."""
+    place = head.shape.index.get(b"user-agent")
+    return b"\r\n%b: %b\r\n" % (head.shape.names[place], head.values[place]) if place is not None else b""
+
+
 class Lane(ABC):
     """What the last exchange of a connection decided, and under which circumstances. Stands in for an Exchange."""
 
@@ -91,8 +98,7 @@ class Lane(ABC):
         self._begun_at = self._duration = 0
         if self._books is not None:
             self._context = context_of(self, attempt, exchange.client_ip(), agent_of(exchange))
-            agent = exchange.head.get(b"user-agent")
-            self._agent = b" %b\r\n" % agent if agent is not None else b""  # the names in a head are always the same
+            self._agent = _agent_line(exchange.head)
 
     def _stay_same(self, head: RequestHead, vary: tuple[bytes, ...], places: tuple[int, ...]) -> None:
         """Note the groups that must be as they were: `places`, and every field that has a group but those that `vary`.

@@ -10,11 +10,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fastproxy.formats.inflate import decoder
+from fastproxy.wire.reply_head import BY_NONE
+
 if TYPE_CHECKING:
     from fastproxy.gateway.exchange import Exchange
 
 FIRST_STATUS: Final = 400
+_ABOUT_CREDENTIALS: Final = (401, 403)
 SHORTEST: Final = 6  # bytes of a credential; what is shorter stands in any text
+
+
+def masked(text: bytes, secrets: tuple[bytes, ...]) -> bytes:
+    for secret in secrets:
+        text = text.replace(secret, b"*" * len(secret))
+    return text
 
 
 class Mask:
@@ -38,9 +48,7 @@ class Mask:
         return rest
 
     def _masked(self, text: bytes) -> bytes:
-        for secret in self._secrets:
-            text = text.replace(secret, b"*" * len(secret))
-        return text
+        return masked(text, self._secrets)
 
     def _unsure(self, text: bytes) -> int:
         """How many bytes at the end may be the beginning of a secret."""
@@ -55,3 +63,26 @@ def mask_for(exchange: Exchange, status: int) -> Mask | None:
     """For a reply of this status; None where there is nothing to hide."""
     secrets = exchange.the_attempt().secrets
     return Mask(secrets) if status >= FIRST_STATUS and secrets else None
+
+
+def masked_message(exchange: Exchange, message: str) -> str:
+    """What an error tells the client, in whosever words."""
+    secrets = exchange.attempt.secrets if exchange.attempt is not None else ()
+    for secret in secrets:
+        message = message.replace(secret.decode(), "*" * len(secret))
+    return message
+
+
+def is_packed(exchange: Exchange) -> bool:
+    """Whether a reply may show a credential and cannot be looked into as it comes: see unpack.py.
+
+    In a coding that is not read here, an error goes on as it is unless it is about the credential: what else is wrong
+    with a request, its client must be able to read.
+    """
+    reply = exchange.reply
+    if reply is None or reply.status < FIRST_STATUS or not exchange.the_attempt().secrets:
+        return False
+    encoding = reply.get(b"content-encoding")
+    if encoding is None or encoding.lower() in (b"", b"identity") or reply.framing is BY_NONE:
+        return False
+    return reply.status in _ABOUT_CREDENTIALS or decoder(encoding) is not None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from fastproxy.formats.errors import array_error, status_for, stream_error, write_error
 from fastproxy.gateway.books import close_books
 from fastproxy.gateway.exchange import Download, Exchange
+from fastproxy.gateway.mask import masked_message
 from fastproxy.gateway.translate import wants_array
 from fastproxy.shared import rows
 from fastproxy.wire.reply_head import STATUS_LINES
@@ -26,6 +27,7 @@ def error_row(kind: str) -> int:
 def refuse(exchange: Exchange, error: GatewayError) -> None:
     """Answer with the error, or cut the reply that is under way so that nobody takes it for whole."""
     exchange.error_kind = error.kind
+    error.message = masked_message(exchange, error.message)
     if exchange.status:
         close_books(exchange)
         _cut(exchange, error)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fastproxy.gateway.books import close_books
 from fastproxy.gateway.exchange import AS_CHUNKS, JOIN_BYTES, ClientGone, Exchange
-from fastproxy.gateway.mask import FIRST_STATUS, mask_for
+from fastproxy.gateway.mask import FIRST_STATUS, mask_for, masked
 from fastproxy.gateway.table import PROVIDER
 from fastproxy.gateway.tunnel import check_acceptance, tunnel
 from fastproxy.gateway.watch import watch_reply
@@ -35,14 +35,16 @@ def relay_at_once(exchange: Exchange) -> bool:
     if exchange.operation is not None:
         watch_reply(exchange, reply)
     body = outbound.pending
-    if reply.status >= FIRST_STATUS and (mask := mask_for(exchange, reply.status)) is not None:
-        body = mask.feed(body) + mask.end()
-    exchange.bytes_out = len(body)
     head = reply_head(exchange, reply)
+    if reply.status >= FIRST_STATUS:
+        secrets = exchange.the_attempt().secrets
+        head, body = masked(head, secrets), masked(body, secrets)
+    exchange.bytes_out = len(body)
     if exchange.meter is not None:
         exchange.first_byte = perf_counter_ns()
         exchange.meter.feed(body)
     if exchange.kept is not None:
+        exchange.kept.expect(reply)
         exchange.kept.feed(body)
     close_books(exchange)
     if len(body) < JOIN_BYTES:
@@ -65,7 +67,11 @@ async def relay(exchange: Exchange) -> None:
     exchange.status = reply.status
     head = reply_head(exchange, reply)
     watch_reply(exchange, reply)
+    if exchange.kept is not None:
+        exchange.kept.expect(reply)
     exchange.mask = mask_for(exchange, reply.status)
+    if exchange.mask is not None:
+        head = masked(head, exchange.the_attempt().secrets)
     if exchange.left and exchange.meter is None:
         raise ClientGone  # it will not say what it cost
     exchange.first_byte = perf_counter_ns()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from fastproxy.errors import NoRoute
 from fastproxy.gateway import one_shot, passthrough
 from fastproxy.gateway.identify import without_query_key
+from fastproxy.gateway.patterns import MAX_KNOWN_LENGTH
 from fastproxy.gateway.table import EDGE, PROVIDER, Attempt, Channel
 from fastproxy.gateway.translate import is_chat
 from fastproxy.providers.homes import OWN_MODELS_ONLY, home_of
@@ -44,9 +45,10 @@ def _channels(exchange: Exchange) -> tuple[Attempt, ...]:
     decided = routed.get(question)
     if decided is None:
         decided = _decide(exchange, operation, None)
-        if len(routed) >= MAX_ROUTED:
-            routed.clear()
-        routed[question] = decided
+        if len(exchange.model) <= MAX_KNOWN_LENGTH:  # in a path there is room for one of 16 KB
+            if len(routed) >= MAX_ROUTED:
+                routed.clear()
+            routed[question] = decided
     return decided
 
 

@@ -22,6 +22,7 @@ from fastproxy.gateway.exchange import ClientGone, Exchange
 from fastproxy.gateway.form_body import FormExchange, hold_model
 from fastproxy.gateway.identify import identify
 from fastproxy.gateway.local import answer
+from fastproxy.gateway.mask import is_packed
 from fastproxy.gateway.prepare import prepare
 from fastproxy.gateway.refuse import refuse
 from fastproxy.gateway.relay import relay, relay_at_once
@@ -30,6 +31,7 @@ from fastproxy.gateway.send import send
 from fastproxy.gateway.settle import settle
 from fastproxy.gateway.table import EDGE, LOCAL
 from fastproxy.gateway.translate import translate
+from fastproxy.gateway.unpack import unpack
 
 if TYPE_CHECKING:
     from fastproxy.wire.outbound import Outbound
@@ -88,5 +90,7 @@ async def _forward(exchange: Exchange, sent: Outbound | None) -> None:  # noqa: 
             break
     if exchange.translation is not None and exchange.the_attempt().bridges:
         await deliver(exchange, exchange.translation)
+    elif is_packed(exchange):
+        await unpack(exchange)
     elif not relay_at_once(exchange):
         await relay(exchange)

@@ -37,9 +37,8 @@ def _settle(exchange: Exchange) -> None:
     try:
         close_books(exchange)  # unless it was done before the last byte was written
     finally:
-        exchange.release()
-    if exchange.held_bytes:
         world.buffered_bytes -= exchange.held_bytes
+        exchange.release()
     duration = exchange.duration_us
     count(world.counts, exchange.entry.row, exchange.status, duration, (exchange.bytes_in, exchange.bytes_out))
     note_left(exchange)

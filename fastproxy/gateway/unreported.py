@@ -11,6 +11,7 @@ client has it already, and looks at 64 KiB of each side at most. Where usage is 
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import asdict
@@ -22,7 +23,7 @@ from fastproxy.formats.usage_fields import Estimated
 if TYPE_CHECKING:
     from fastproxy.formats.usage_fields import Usage
     from fastproxy.gateway.exchange import Exchange
-    from fastproxy.gateway.watch import Seen
+    from fastproxy.gateway.watch import Meter, Seen
 
 # Those whose tokens are texts. Pictures and sound are charged otherwise, moderations not at all.
 ESTIMATED: Final = frozenset(
@@ -32,6 +33,9 @@ ESTIMATED: Final = frozenset(
 )  # fmt: skip
 UNREAD_BYTES: Final = 1 << 20  # of a prompt that is not here any more; what is larger has files in it
 _BYTES_PER_TOKEN: Final = 4
+# What a body of an unforeseen shape shows itself as.
+_UNFORESEEN: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+_log = logging.getLogger("fastproxy")
 _ERROR: Final = b'"error"'  # some say it with a 200; in what a model says, its quotes are escaped
 
 
@@ -49,6 +53,14 @@ def supplemented(exchange: Exchange, usage: Usage | None, *, is_cut: bool = Fals
     operation, meter = exchange.operation, exchange.meter
     if operation is None or meter is None or operation.name not in ESTIMATED:
         return usage
+    try:
+        return _supplemented(exchange, meter, usage, is_cut=is_cut)
+    except _UNFORESEEN:  # no record, and no client, must wait for an estimate
+        _log.exception("what a reply has cost cannot be estimated")
+        return usage
+
+
+def _supplemented(exchange: Exchange, meter: Meter, usage: Usage | None, *, is_cut: bool) -> Usage | None:
     wire_format, is_cut = exchange.metered_as(), is_cut or bool(exchange.error_kind)
     if usage is not None and not (is_cut and wire_format == "anthropic"):
         return usage

@@ -50,6 +50,7 @@ class Notebook:
     lines: list[tuple[int, bytes, int, int]] = field(default_factory=list)
     is_open: bool = True
     has_room: bool = True
+    max_payload: int = 1 << 20
 
     def append(self, kind: int, payload: bytes) -> bool:
         if self.has_room:
