@@ -32,6 +32,7 @@ from fastproxy.server.upgrade import Predecessor
 from fastproxy.shared import rows
 from fastproxy.shared.arena import Arena
 from fastproxy.shared.board import Board
+from fastproxy.shared.journal import restore
 
 if TYPE_CHECKING:
     from fastproxy.server.plan import ExitCode, MasterPlan
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 # Orphans of a killed master notice it within a tick and let go of the port; give them time before calling it taken.
 ORPHANS_LEAVE_S: Final = 2.0
 
+_log = logging.getLogger("fastproxy")
 _ARENA: Final = re.compile(r"arena\.\d+")
 
 
@@ -71,6 +73,7 @@ def _serve(plan: MasterPlan, listeners: Listeners, arena: Arena, handover: Hando
     register = open_register(plan)
     publish_first(plan, register, board, is_only_master=handover.predecessor is None)
     shelf = open_shelf(plan, is_only_master=handover.predecessor is None)
+    _restore(plan)
     children = Children(arena, _places(plan, len(listeners.slots), arena))
     shared = Shared(board, register, shelf, plan.journal)
     crew = Crew(plan, Nursery(children, listeners, shared, signals, plan.pin), time.monotonic())
@@ -86,6 +89,20 @@ def _serve(plan: MasterPlan, listeners: Listeners, arena: Arena, handover: Hando
         signals.let_go()
         board.close()
         register.close()
+
+
+def _restore(plan: MasterPlan) -> None:
+    """After a power cut the journals go on from what was on the disk; whoever claims one afterwards says what is wrong
+    with it."""
+    if plan.journal is None:
+        return
+    try:
+        count = restore(plan.journal.directory)
+    except OSError as error:
+        _log.error("journals cannot be looked at: %s", error)
+        return
+    if count:
+        _log.warning("%d journals were put back as they were on the disk: the machine was started anew", count)
 
 
 def _places(plan: MasterPlan, slots: int, arena: Arena) -> list[Place]:

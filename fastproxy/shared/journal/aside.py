@@ -38,10 +38,12 @@ def set_aside(directory: str, name: str, raw: bytes) -> None:
 
 
 def retire(directory: str, number: int) -> None:
-    """Take ring file `number`, which is none, and the segments beside it out of the way. The caller holds its lock.
-    Raises OSError.
+    """Take ring file `number`, which is none, and what belongs to it (segments, the copy) out of the way. The caller
+    holds its lock. Raises OSError.
     """
     names = [f"{number}.ring", *(name for name, _ in segments(directory, number))]
+    if os.path.lexists(os.path.join(directory, f"{number}.copy")):
+        names.append(f"{number}.copy")
     for name in names:
         path = os.path.join(directory, name)
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -45,7 +45,7 @@ def sources(directory: str, known: dict[str, Source]) -> dict[str, Source]:
     closed. A file that is no ring and that nobody holds is put aside. Raises OSError.
     """
     found = {}
-    for number in _numbers(directory):
+    for number in numbers(directory, ".ring"):
         source = known.get(str(number))
         path = os.path.join(directory, f"{number}.ring")
         if source is None or not source.is_of(path):
@@ -58,12 +58,13 @@ def sources(directory: str, known: dict[str, Source]) -> dict[str, Source]:
     return found
 
 
-def _numbers(directory: str) -> list[int]:
+def numbers(directory: str, suffix: str) -> list[int]:
+    """Of the files that are called `<number><suffix>`, in their order. Raises OSError."""
     try:
         names = os.listdir(directory)
     except FileNotFoundError:
         return []
-    stems = [name.removesuffix(".ring") for name in names if name.endswith(".ring")]
+    stems = [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
     return sorted(int(stem) for stem in stems if stem.isdecimal() and stem == str(int(stem)) and int(stem) < MAX_RINGS)
 
 

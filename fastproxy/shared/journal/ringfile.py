@@ -7,7 +7,7 @@
     8192     size bytes; a frame begins in these, and may end in the slack bytes behind them
 
 Everything in page 1 proves itself; what does not is as if it were not there. The file is written in full when it is
-made: a disk that is full says so then, and not as SIGBUS later; and a sync has no extents to convert.
+made and synced then, and never again (copies.py): a disk that is full says so at once, and not as SIGBUS later.
 """
 
 from __future__ import annotations
@@ -197,6 +197,15 @@ def is_at(descriptor: int, path: str) -> bool:
         return False
 
 
+def sync_directory(directory: str) -> None:
+    """Until the disk has what was made, renamed or removed there. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def make_ring(path: str, size: int) -> None:
     """A new ring at this path, if there is none. Raises OSError, also for a full disk."""
     draft = f"{path}.{secrets.token_hex(8)}.draft"
@@ -226,10 +235,10 @@ def _fill(descriptor: int, shape: Shape) -> None:
     os.fsync(descriptor)
 
 
-def remove_drafts(directory: str) -> None:
-    """What processes left that were killed while they made a ring. Raises OSError."""
+def remove_drafts(directory: str, suffix: str = ".draft") -> None:
+    """What processes left that were killed while they made a ring or a copy. Raises OSError."""
     for name in os.listdir(directory):
-        if name.endswith(".draft"):
+        if name.endswith(suffix):
             _remove_unlocked(os.path.join(directory, name))
 
 

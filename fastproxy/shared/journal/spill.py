@@ -14,7 +14,7 @@ from typing import Final
 
 from fastproxy.shared.journal.aside import segments
 from fastproxy.shared.journal.frames import PROBE, frame_bytes, pack, segment_salt
-from fastproxy.shared.journal.ringfile import open_own
+from fastproxy.shared.journal.ringfile import open_own, sync_directory
 
 SEGMENT_BYTES: Final = 64 << 20
 NUMBERS_OF_AN_EPOCH: Final = 28  # bits
@@ -109,7 +109,7 @@ class Spill:
             os.fdatasync(self.descriptor)
         if not self._is_listed:
             self._is_listed = True
-            _sync_directory(self._directory)
+            sync_directory(self._directory)
 
     def _begin_segment(self) -> None:
         number = self.segment + (self.descriptor >= 0)
@@ -127,11 +127,3 @@ def _size(path: str) -> int:
         return os.stat(path, follow_symlinks=False).st_size
     except FileNotFoundError:
         return 0
-
-
-def _sync_directory(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

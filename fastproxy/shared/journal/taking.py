@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from typing import Final, NamedTuple
 
 from fastproxy.shared.journal.aside import retire, segments
+from fastproxy.shared.journal.copies import Copy, copy_path, open_copy
 from fastproxy.shared.journal.frames import NUMBER, frame_bytes
 from fastproxy.shared.journal.recovery import Log, end_of_log, ring_cells
 from fastproxy.shared.journal.ringfile import (
@@ -25,6 +27,7 @@ from fastproxy.shared.journal.ringfile import (
     read_shape,
     remove_drafts,
     shape_for,
+    sync_directory,
 )
 
 _OWNER_AND_MARK: Final = 2 * frame_bytes(NUMBER.size)  # what one process may need of a ring that is full
@@ -35,6 +38,7 @@ class Taken(NamedTuple):
     shape: Shape
     descriptor: int
     mapping: mmap.mmap
+    copy: Copy
     epoch: int  # ours
     head: int
     tail: int  # nothing before it is needed any more
@@ -67,7 +71,7 @@ def _try_to_take(directory: str, number: int, size: int) -> Taken | None:
     if descriptor < 0:
         return None
     try:
-        taken = _taken(descriptor, number)
+        taken = _taken(descriptor, directory, number)
     except BaseException:
         os.close(descriptor)
         raise
@@ -109,8 +113,16 @@ def _is_worth_keeping(descriptor: int, directory: str, number: int, size: int) -
         return False
     if shape.size == shape_for(size).size or not _is_drained(Log.of_ring(descriptor, shape), directory, number):
         return True
-    os.unlink(os.path.join(directory, f"{number}.ring"))
+    _remove(directory, number)
     return False
+
+
+def _remove(directory: str, number: int) -> None:
+    """A ring with nothing in it, for good: its reader may forget its position."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(copy_path(directory, number))
+    os.unlink(os.path.join(directory, f"{number}.ring"))
+    sync_directory(directory)
 
 
 def _is_drained(ring: Log, directory: str, number: int) -> bool:
@@ -120,7 +132,7 @@ def _is_drained(ring: Log, directory: str, number: int) -> bool:
     )
 
 
-def _taken(descriptor: int, number: int) -> Taken | None:
+def _taken(descriptor: int, directory: str, number: int) -> Taken | None:
     """None: it has no room for another process. Raises OSError."""
     try:
         shape = read_shape(descriptor)
@@ -137,8 +149,9 @@ def _taken(descriptor: int, number: int) -> Taken | None:
     if head + _OWNER_AND_MARK > tail + shape.size:
         return None
     mapping = mmap.mmap(descriptor, shape.file_bytes)
+    copy = open_copy(directory, number, mapping, shape, head)  # before anything is written to the ring
     _begin_epoch(mapping, shape, epoch + 1, head)
-    return Taken(number, shape, descriptor, mapping, epoch + 1, head, tail)
+    return Taken(number, shape, descriptor, mapping, copy, epoch + 1, head, tail)
 
 
 def _begin_epoch(mapping: mmap.mmap, shape: Shape, epoch: int, head: int) -> None:

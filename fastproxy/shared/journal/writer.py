@@ -1,8 +1,8 @@
 """The worker's side of the journal: a ring of frames in mapped memory, and a way out when it is full.
 
 An append is a store to memory and no system call. The bytes are the kernel's at once, so they outlive this process, and
-on the disk after the next sync. What the ring has no room for goes to a spill segment, and a MARK in the ring tells the
-reader where. Only when that has no room either is a frame lost, which is counted.
+on the disk, in the ring's copy, after the next sync. What the ring has no room for goes to a spill segment, and a MARK
+in the ring tells the reader where. Only when that has no room either is a frame lost, which is counted.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Journal:
     """One per process; made by `claim`. Not for two threads, except that `sync` may run in another one."""
 
     __slots__ = (
-        "_at", "_bound", "_complained_s", "_descriptor", "_epoch", "_is_spilling", "_origin", "_ring", "_salt", "_size",
-        "_spill", "_sync_lock", "_synced", "_syncer", "_tail", "_taken", "_ticks", "is_open", "lost",
+        "_at", "_bound", "_complained_s", "_copy", "_descriptor", "_epoch", "_is_spilling", "_origin", "_ring", "_salt",
+        "_size", "_spill", "_sync_lock", "_synced", "_syncer", "_tail", "_taken", "_ticks", "is_open", "lost",
         "max_payload", "name", "spilled", "sync_failures",
     )  # fmt: skip
 
@@ -55,6 +55,7 @@ class Journal:
         self._taken = taken
         self._ring = taken.mapping
         self._descriptor = taken.descriptor
+        self._copy = taken.copy
         self._size = shape.size
         self._epoch = taken.epoch
         self._salt = epoch_salt(taken.shape.salt, taken.epoch)
@@ -78,12 +79,12 @@ class Journal:
         taken = take_ring(directory, size)
         spill = Spill(directory, taken.number, taken.shape.salt, taken.epoch, spill_limit)
         journal = cls(taken, spill)
-        journal._put(OWNER, NUMBER.pack(os.getpid()))
-        journal._has_room(0)
         journal.sync()  # nothing of this epoch may be on the disk before the disk knows where it began
         if journal.sync_failures:
             journal.close()
             raise JournalError(f"no journal in {directory}: the disk cannot be synced")
+        journal._put(OWNER, NUMBER.pack(os.getpid()))
+        journal._has_room(0)
         return journal
 
     # --- writing ---------------------------------------------------------------------------------------------------
@@ -208,16 +209,7 @@ class Journal:
         """`sync` in a thread from now on, this long after the last one has ended."""
         if self._syncer is not None or self._descriptor < 0:
             return
-        from fastproxy.shared.journal.prefault import Prefault  # loads ctypes: 3 ms
-
-        prefault = Prefault(self._ring, self._at)
-
-        def call() -> None:
-            self.sync()
-            at = self._at
-            prefault.go_ahead(at, DATA + at % self._size)
-
-        self._syncer = Syncer(call, interval_s)
+        self._syncer = Syncer(self.sync, interval_s)
 
     def sync(self) -> None:
         """Wait until the disk has what was appended, if anything was. It never raises; failures are counted."""
@@ -227,8 +219,8 @@ class Journal:
                 return
             self._note_head()
             try:
+                self._copy.take(self._ring, written[0])
                 self._spill.sync()
-                os.fdatasync(self._descriptor)
                 self._synced = written
             except OSError as error:
                 self.sync_failures += 1
@@ -250,4 +242,5 @@ class Journal:
         self._bound = _CLOSED
         descriptor, self._descriptor = self._descriptor, -1
         self._ring.close()
+        self._copy.close()
         os.close(descriptor)

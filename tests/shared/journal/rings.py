@@ -40,7 +40,12 @@ def fill(journal: Journal, numbers: range, length: int = 220) -> None:
 def abandon(journal: Journal) -> None:
     """As SIGKILL would leave it: nothing is synced or noted, the lock is gone."""
     journal._ring.close()
-    for descriptor in (journal._descriptor, journal._spill.descriptor, *journal._spill.retired):
+    for descriptor in (
+        journal._descriptor,
+        journal._copy.descriptor,
+        journal._spill.descriptor,
+        *journal._spill.retired,
+    ):
         if descriptor >= 0:
             os.close(descriptor)
     journal._descriptor = -1

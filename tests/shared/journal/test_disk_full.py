@@ -1,6 +1,6 @@
 """A full disk: said, counted, survived, and over as soon as there is room.
 
-The disk is a memory file system of 256 KiB where this process may mount one. Where it may not, the kernel refuses to
+The disk is a memory file system of 336 KiB where this process may mount one. Where it may not, the kernel refuses to
 let files grow: the same kind of answer to the same calls.
 """
 
@@ -32,7 +32,7 @@ class Disk:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir()
-        options = ["-t", "tmpfs", "-o", "size=256k,mode=700", "none", str(path)]
+        options = ["-t", "tmpfs", "-o", "size=336k,mode=700", "none", str(path)]
         mount = shutil.which("mount")
         self.is_mounted = mount is not None and subprocess.run([mount, *options], capture_output=True).returncode == 0
         self.limits = resource.getrlimit(resource.RLIMIT_FSIZE)
