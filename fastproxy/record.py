@@ -2,8 +2,7 @@
 
 `gateway/settle.py` makes exactly one Record per exchange; the access log prints it, the journal and the ledger store
 it. A Record knows nothing of sockets, files or databases, and holds no body and no credential: `path` comes without its
-query, because client keys travel there (`?key=`). How it travels in the journal (BEGIN, PROGRESS, END, BODY and their codec)
-stands in payloads.py.
+query, because client keys travel there (`?key=`). How it travels in the journal stands in payloads.py.
 
 Shape: an array-like struct, so that on disk it is a plain array in this order. COLUMNS are the ledger's columns and
 never change places; the fields after them are for the access log. Absent text is "", an unmeasured time is None.

@@ -72,15 +72,18 @@ class Notices:
         self._register.apply(())
         self._snapshot = self._board.read()[1]
 
-    def put(self, entries: Mapping[bytes, bytes | None], snapshot: Snapshot | None = None) -> int:
-        """Publish a few changes, at once. Returns the generation."""
+    def put(
+        self, entries: Mapping[bytes, bytes | None], snapshot: Snapshot | None = None, *, is_reload: bool = False
+    ) -> int:
+        """Publish a few changes, at once. Returns the generation. `is_reload`: see `show`."""
         self.write(groups_first(entries.items()))
-        return self.show(snapshot)
+        return self.show(snapshot, is_reload=is_reload)
 
-    def show(self, snapshot: Snapshot | None) -> int:
-        """A new generation, with this snapshot; None, or the same one: that on the board stays."""
+    def show(self, snapshot: Snapshot | None, *, is_reload: bool = False) -> int:
+        """A new generation, with this snapshot; None, or the same one: that on the board stays, unless workers are to
+        look at everything again, because files that it names may have changed (certificates)."""
         packed = pack(snapshot) if snapshot is not None else self._snapshot
-        if packed == self._snapshot:
+        if packed == self._snapshot and not is_reload:
             return self._board.touch()
         generation = self._board.publish(packed)
         self._snapshot = packed

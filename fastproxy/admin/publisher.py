@@ -284,7 +284,8 @@ class Publisher:
         self._notices.write([(name, None) for name, data in step.entries.items() if data is None])
         self._is_unsaved = True
         self._keep()
-        self._notices.put({name: data for name, data in step.entries.items() if data is not None}, self._snapshot())
+        added = {name: data for name, data in step.entries.items() if data is not None}
+        self._notices.put(added, self._snapshot(), is_reload=True)
 
     # --- the database ----------------------------------------------------------------------------------------------
 
@@ -341,6 +342,8 @@ class Publisher:
             await self._replace(stored)
             self._needs_load = self.state.is_from_saved = False
             self._keep_soon(is_all=True)
+            if known is None:
+                self._keep()  # from here on the next start knows which database it is, however soon it comes
             await self._tell(stored.revision)
 
     async def _replace(self, stored: Stored) -> None:
@@ -364,7 +367,8 @@ class Publisher:
         )  # fmt: skip
 
     def _adopt_stored(self, declared: Declared, stored: Stored) -> Mapping[bytes, bytes]:
-        self._standing = Standing(declared, stored)
+        known = self._standing
+        self._standing = Standing(declared, stored, may_have_keys=known.stored is not None and known.has_keys)
         return compose(declared, stored).entries
 
     async def _write(self, entries: Entries) -> None:
@@ -404,7 +408,9 @@ class Publisher:
             self._keep_at = time.monotonic() + LONGEST_BACK_OFF_S
 
     def _save(self) -> None:
-        """Raises: OSError."""
+        """Raises: OSError, also when the file belongs to another master key by now: the next start needs it so."""
+        if self._file.is_foreign:
+            raise OSError(f"{self._file.path} is sealed under another master key; restart with the new one")
         standing = self._standing
         self._saved = msgspec.structs.replace(
             self._saved, declared=standing.declared, stored=standing.stored, has_keys=standing.has_keys

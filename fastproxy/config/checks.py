@@ -6,6 +6,9 @@ files because a pair that does not fit must be refused by `check` and at reload,
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -151,6 +154,18 @@ def is_own(url: str, listens: Iterable[Listen]) -> bool:
 
 
 def _is_same_host(host: str, own: str) -> bool:
-    if host == own or host in LOOPBACK_NAMES:
+    host = _plain_host(host)
+    if host == own or host in LOOPBACK_NAMES or host in _ANY:  # connecting to "any" leads to this machine
         return host == own or own in _ANY or is_loopback(own)
     return own in _ANY and is_loopback(host)
+
+
+def _plain_host(host: str) -> str:
+    """As `listen` says it: without a last dot, and addresses as 127.0.0.1, however resolvers may take them written."""
+    host = host.removesuffix(".")
+    with suppress(OSError):  # 127.1, 0x7f.1, 2130706433
+        return socket.inet_ntoa(socket.inet_aton(host))
+    with suppress(ValueError):
+        address = ip_address(host)
+        return str(getattr(address, "ipv4_mapped", None) or address)
+    return host

@@ -55,17 +55,23 @@ class SavedFile:
 
     def read(self) -> Saved | None:
         """None when there is none, or none that can be read: another version's, another master key's, damaged."""
+        opened = self._opened()
+        with contextlib.suppress(msgspec.DecodeError):
+            return msgspec.msgpack.decode(opened, type=Saved) if opened is not None else None
+        return None
+
+    def _opened(self) -> bytes | None:
         try:
             with open(self.path, "rb") as file:
                 data = file.read()
         except OSError:
             return None
-        if not data.startswith(_MAGIC):
-            return None
-        opened = self._sealer.open(data[len(_MAGIC) :], _MAGIC)
-        with contextlib.suppress(msgspec.DecodeError):
-            return msgspec.msgpack.decode(opened, type=Saved) if opened is not None else None
-        return None
+        return self._sealer.open(data[len(_MAGIC) :], _MAGIC) if data.startswith(_MAGIC) else None
+
+    @property
+    def is_foreign(self) -> bool:
+        """There is one that does not open: `fastproxy db rekey` has sealed it anew, for whoever starts next."""
+        return self.exists and self._opened() is None
 
     @property
     def exists(self) -> bool:

@@ -58,8 +58,8 @@ class Standing:
 
     @property
     def has_keys(self) -> bool:
-        """The database has keys, or groups that had some, so that whoever asks must have one: removing the last key
-        must not open the gateway."""
+        """The database has keys or groups, or has had some, so that whoever asks must have a key: removing the last one
+        must not open the gateway, not even to the one that was removed."""
         return self._may_have_keys or bool(self._keys) or bool(self._groups)
 
     @property
@@ -76,7 +76,7 @@ class Standing:
 
     def take(self, changes: Changes) -> Step:
         """Follow the database."""
-        had_keys = self.has_keys
+        had_keys = self._may_have_keys = self.has_keys
         touched: dict[bytes, bytes | None] = {}
         for ident, group in changes.groups.items():
             self._take_group(ident, group, touched)

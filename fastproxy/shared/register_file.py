@@ -1,7 +1,8 @@
 """How the register lies in its file, and who knows what room there is in it. See register.py for what it is.
 
 Numbers are unsigned 64 bit, in the machine's order. Room is given out in whole units; what is given back is given out
-again, the best fit first, and pieces that lie side by side become one when the next process takes the writing over.
+again, the best fit first; pieces that lie side by side become one before the file has to grow, and when the next
+process takes the writing over.
 """
 
 from __future__ import annotations
@@ -77,7 +78,10 @@ class Keeper:
     def take_room(self, size: int) -> int:
         """Where `size` bytes may be put. Raises OSError when the file would have to grow and cannot."""
         size = whole_units(size)
-        found = size if size in self._free else min((each for each in self._free if each > size), default=0)
+        found = self._best_fit(size)
+        if not found and self._end + size > self._size:
+            self._join()  # an entry that grows leaves a row of pieces, each too small for the next one
+            found = self._best_fit(size)
         if not found:
             return self._room_at_the_end(size)
         places = self._free[found]
@@ -90,6 +94,24 @@ class Keeper:
 
     def give_room(self, place: int, size: int) -> None:
         self._free.setdefault(whole_units(size), []).append(place)
+
+    def _best_fit(self, size: int) -> int:
+        """How large the smallest free piece of at least this size is; 0 when there is none."""
+        return size if size in self._free else min((each for each in self._free if each > size), default=0)
+
+    def _join(self) -> None:
+        """Pieces that lie side by side become one; what lies at the end is the end's."""
+        pieces = sorted((place, size) for size, places in self._free.items() for place in places)
+        self._free, start, end = {}, 0, 0
+        for place, size in (*pieces, (0, 0)):
+            if place == end:
+                end += size
+                continue
+            if end == self._end:
+                self._end = start
+            elif end:
+                self.give_room(start, end - start)
+            start, end = place, place + size
 
     def _room_at_the_end(self, size: int) -> int:
         place = self._end

@@ -35,9 +35,9 @@ class Reservoir:
 class Pump(asyncio.BufferedProtocol):
     """Relays a number of bytes (or everything) from `source` to `sink`; see `start`.
 
-    `moved(count)` is called per read, before its bytes are written. `done(surplus)` is called at the end of a counted body with what was read beyond
-    it, when the reads are the old protocol's again; or with None at the source's EOF. A source that breaks is reported
-    to the old protocol.
+    `moved(count)` is called per read, before its bytes are written. `done(surplus)` is called at the end of a counted
+    body with what was read beyond it, when the reads are the old protocol's again; or with None at the source's EOF. A
+    source that breaks is reported to the old protocol.
     """
 
     __slots__ = ("_done", "_reservoir", "_view", "left", "moved", "original", "sink", "source")

@@ -90,6 +90,13 @@ BAD = [
         "2:21: routes[0].upstream: this is the gateway's own address",
     ),
     ("listen: unix:/s\nroutes: [{upstream: unix:/s}]", "2:21: routes[0].upstream: this is the gateway's own address"),
+    *(  # other spellings that lead to it
+        (
+            f"channels: [{{name: openai, base_url: 'http://{host}:8080/v1'}}]",
+            "1:37: channels.openai.base_url: this is the gateway's own address",
+        )
+        for host in ("127.1", "2130706433", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]", "localhost.", "LOCALHOST")
+    ),
 ]
 
 

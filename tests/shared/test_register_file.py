@@ -182,3 +182,14 @@ def _keeps_what_it_has(path: Path, changes: list[tuple[bytes, bytes]]) -> bool:
     register.apply([*changes, (CAROL, b"c")])  # there is room again
     whole = {ALICE: OF_ALICE, BOB: b"b", CAROL: b"c"} | dict(changes)
     return is_told and made == {ALICE: OF_ALICE, BOB: b"b"} | made_of_these and dict(register.items()) == whole
+
+
+def test_an_entry_that_grew_left_pieces_too_small_for_it_for_ever(path: Path) -> None:
+    register, _ = Register.open(str(path), FINGERPRINT)
+    for size in range(1000, 100_000, 500):
+        register.apply([(ALICE, bytes(size)), (BOB, b"b" * (size % 700))])
+    assert path.stat().st_size < 2_000_000  # it was ten megabytes
+    assert (register.get(ALICE), register.get(BOB)) == (bytes(size), b"b" * (size % 700))
+    register.close()
+    register, is_anew = Register.open(str(path), FINGERPRINT)
+    assert (is_anew, register.get(ALICE), len(register)) == (False, bytes(size), 2)

@@ -24,6 +24,7 @@ from fastproxy.admin.api.shapes import (
     ReloadPlan,
     RolledBack,
 )
+from fastproxy.admin.tenants.history import MOST_PER_PAGE
 
 if TYPE_CHECKING:
     from fastproxy.admin.plane import Plane
@@ -37,7 +38,7 @@ class HistoryListing(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     before: int | None = Field(None, ge=0, le=(1 << 63) - 1)
-    limit: int = Field(50, ge=1, le=500)
+    limit: int = Field(50, ge=1, le=MOST_PER_PAGE)
 
 
 def publication_routes(plane: Plane) -> APIRouter:

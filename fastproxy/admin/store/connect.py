@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import asynccontextmanager, nullcontext
+import sqlite3
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL, NullPool, event
@@ -66,9 +67,21 @@ def make_engine(url: str, *, migrates: bool = False) -> AsyncEngine:
     return WritingEngine(create_async_engine("postgresql+asyncpg://", **options).sync_engine)
 
 
+class _Connection(sqlite3.Connection):
+    """Of a task that was cancelled it is closed in the middle of a statement. SQLite then keeps it, and its lock on the
+    file, until somebody collects the statement."""
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):
+            if self.in_transaction:
+                self.rollback()
+        super().close()
+
+
 def _sqlite(url: str, options: dict[str, Any], migrates: bool) -> AsyncEngine:
     path = URL.create("sqlite+aiosqlite", database=database_file(url))
-    engine = create_async_engine(path, connect_args={"timeout": PATIENCE_S}, **options).sync_engine
+    arguments = {"timeout": PATIENCE_S, "factory": _Connection}
+    engine = create_async_engine(path, connect_args=arguments, **options).sync_engine
     pragmas = (*_PRAGMAS, f"foreign_keys={'OFF' if migrates else 'ON'}")
 
     def connected(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

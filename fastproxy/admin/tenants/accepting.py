@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from fastproxy.admin.tenants import rules
 from fastproxy.admin.tenants.documents import DOCUMENTS
-from fastproxy.admin.tenants.refusals import Invalid
+from fastproxy.admin.tenants.refusals import MOST_FIELDS, Invalid, invalid
 from fastproxy.config import values
 
 if TYPE_CHECKING:
@@ -33,9 +33,12 @@ def read_document(kind: str, value: object) -> Document:
     if not isinstance(value, dict):
         raise Invalid([{"path": "", "message": f"expected an object, seen {rules.seen(value)}"}])
     try:
-        return model.model_validate(value)
+        return model.model_validate(rules.few(value))
     except ValidationError as error:
-        raise Invalid(_field_error(item, model) for item in error.errors(include_url=False)) from None
+        found = error.errors(include_url=False, include_input=False)
+        raise Invalid((_field_error(item, model) for item in found[:MOST_FIELDS]), len(found)) from None
+    except ValueError as error:
+        raise invalid("", str(error)) from None
 
 
 def given(kind: str, value: object) -> object:

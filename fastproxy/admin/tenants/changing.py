@@ -186,8 +186,20 @@ async def remove(desk: Desk, kind: str, ident: str, terms: Terms) -> Outcome:
     return await transact(desk, terms, act)
 
 
+def _expect_no_declared_key(work: Work, group: str) -> None:
+    """A key of the file whose group stands nowhere may do everything. Raises: Conflict."""
+    declared = work.desk.declared
+    if declared.find("groups", group) is not None:
+        return
+    for key in declared.all("keys"):
+        if key["group"] == group:
+            message = f"group {group!r} has the key {key['name']!r} of {key['origin']}, which nothing else would bound"
+            raise Conflict("in_use", f"{message}; change it there first")
+
+
 async def _remove_belongings(work: Work, group: Found, terms: Terms) -> None:
     ident, name = group.state["id"], group.state["name"]
+    _expect_no_declared_key(work, name)
     keys = tables.keys
     count = (await work.connection.execute(select(func.count()).where(keys.c.group_id == ident))).scalar_one()
     some = "1 key" if count == 1 else f"{count} keys"

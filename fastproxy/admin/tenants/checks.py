@@ -6,7 +6,9 @@ switching its channel off.
 
 from __future__ import annotations
 
+import os
 import ssl
+import stat
 from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.admin.tenants.refusals import Invalid
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from fastproxy.config import Listen
 
 _ADDRESS: Final = ("provider", "base_url", "format")
+LARGEST_CA_FILE: Final = 16 << 20  # a system's whole list of authorities has 0.2 MiB
 
 
 def check(kind: str, columns: Mapping[str, Any], before: Mapping[str, Any] | None, listen: tuple[Listen, ...]) -> None:
@@ -51,6 +54,10 @@ def _channel(columns: Mapping[str, Any], fresh: set[str], listen: tuple[Listen, 
 
 def _authority(file: str) -> Iterator[tuple[str, str]]:
     try:
+        about = os.stat(file)
+        if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST_CA_FILE:  # a pipe would be waited for without end
+            yield "ca_file", f"expected a regular file of at most {LARGEST_CA_FILE >> 20} MiB"
+            return
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
     except ssl.SSLError:
         yield "ca_file", "the file holds no PEM certificates"

@@ -147,7 +147,7 @@ class ChannelIn(Document):
     credentials: Annotated[list[CredentialIn], Field(max_length=100)] = []
     base_url: Annotated[str, BeforeValidator(rules.text(urls.parse_base_url, 2048))] | None = None
     models: Annotated[list[ModelName], Several] = []  # empty: any
-    rename: Annotated[dict[ModelName, ModelName], Several] = {}
+    rename: Annotated[dict[ModelName, ModelName], BeforeValidator(rules.few), Several] = {}
     weight: Annotated[int, BeforeValidator(rules.whole(0, 1_000_000))] = 1
     priority: Annotated[int, BeforeValidator(rules.whole(-1_000_000, 1_000_000))] = 0
     format: Annotated[str, BeforeValidator(rules.text(values.choice(*FORMATS)))] | None = None

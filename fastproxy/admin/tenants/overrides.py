@@ -76,12 +76,23 @@ async def remove(desk: Desk, group: str, model: str, terms: Terms) -> Outcome:
 
     async def act(work: Work) -> None:
         found = await stored(work.connection, desk.declared, "groups", group)
+        if not _can_be_named(model):
+            raise _missing(group, model)
         before = await _find(work, found, model, terms)
         if before is None:
             raise _missing(group, model)
         await work.put(_entry(found, model, before, None))
 
     return await transact(desk, terms, act)
+
+
+def _can_be_named(model: str) -> bool:
+    """PostgreSQL would not even look for a name with a NUL in it."""
+    try:
+        model_name(model)
+    except ValueError:
+        return False
+    return True
 
 
 async def _find(work: Work, group: Found, model: str, terms: Terms) -> State | None:

@@ -46,10 +46,12 @@ class Conflict(Refusal):
 class Invalid(Refusal):
     status = 422
 
-    def __init__(self, fields: Iterable[Field]) -> None:
+    def __init__(self, fields: Iterable[Field], count: int = 0) -> None:
+        """`count`: of all that is wrong, where `fields` are only the first."""
         found = list(fields)
         first = found[0] if found else {"path": "", "message": "the document is not valid"}
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        count = max(count, len(found))
+        more = f" (and {count - 1} more)" if count > 1 else ""
         place = f"{first['path']}: " if first["path"] else ""
         super().__init__("invalid", f"{place}{first['message']}{more}", found)
 

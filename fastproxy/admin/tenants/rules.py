@@ -52,6 +52,13 @@ def text(parser: Callable[[str], Any], longest: int = _LONGEST_WORD) -> Rule:
     return lambda value: parser(_text(value, longest))
 
 
+def few(value: Any) -> Any:
+    """Before the parts of a map are looked at one by one: a megabyte of them would take seconds."""
+    if isinstance(value, dict) and len(value) > MOST_ITEMS:
+        raise ValueError(f"expected at most {MOST_ITEMS}, seen {len(value)}")
+    return value
+
+
 def note(value: object) -> str:
     """Anything on one line, also nothing."""
     found = _text(value, 1000)
@@ -154,10 +161,10 @@ def size(low: int, high: int) -> Rule:
 def moment(value: object) -> int:
     """Unix milliseconds from ISO 8601 text (UTC where it has no offset) or from Unix seconds."""
     if type(value) in (int, float):
-        seconds = float(value)  # type: ignore[arg-type]  # whose kind the line above has made sure of
-        if not 0 <= seconds < _END_OF_TIME - 1:  # nor is NaN
+        # before it becomes a float: JSON has whole numbers that no float can hold; nor is NaN in the range
+        if not 0 <= value < _END_OF_TIME - 1:  # type: ignore[operator]  # whose kind the line above has made sure of
             raise ValueError("not a moment in Unix seconds; milliseconds have to be divided by 1000")
-        return round(seconds * 1000)
+        return round(float(value) * 1000)  # type: ignore[arg-type]  # as above
     found = (datetime.fromisoformat(values.parse_expires(_text(value, 64))) - _EPOCH) // timedelta(milliseconds=1)
     if not 0 <= found < _END_OF_TIME * 1000:
         raise ValueError("expected a date from 1970 to 9999")
