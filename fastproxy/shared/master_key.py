@@ -22,6 +22,8 @@ import secrets
 import stat
 from typing import Final
 
+from fastproxy.shared.own_file import sync_directory
+
 KEY_BYTES: Final = 32
 NAME: Final = "master.key"
 _LEAST_DISTINCT: Final = 16  # of 32 random bytes fewer are distinct once in 10^16; of placeholders nearly always
@@ -121,13 +123,4 @@ def _make(path: str) -> None:
             os.link(draft, path)  # as exclusive as O_EXCL
     finally:
         os.unlink(draft)
-    _sync_directory(os.path.dirname(path) or ".")
-
-
-def _sync_directory(path: str) -> None:
-    """A key that encrypts something must not be forgotten by the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(os.path.dirname(path) or ".")  # a key that encrypts something must not be forgotten by the disk

@@ -51,8 +51,9 @@ def write_all(descriptor: int, data: bytes, at: int) -> None:
         raise OSError("the disk is full")
 
 
-def lock(descriptor: int, start: int, length: int, *, waits: bool = False) -> bool:
-    """A lock of this open file: it ends when the last process closes it, and other opened ones of ours mind it too."""
+def lock(descriptor: int, start: int = 0, length: int = 0, *, waits: bool = False) -> bool:
+    """A lock of this open file, all of it if nothing is said: it ends when the last process closes it, however that
+    ends, and other opened ones of ours mind it too."""
     command = fcntl.F_OFD_SETLKW if waits else fcntl.F_OFD_SETLK
     try:
         fcntl.fcntl(descriptor, command, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0))
@@ -63,3 +64,18 @@ def lock(descriptor: int, start: int, length: int, *, waits: bool = False) -> bo
 
 def unlock(descriptor: int, start: int, length: int) -> None:
     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, start, length, 0))
+
+
+def is_locked(descriptor: int) -> bool:
+    """Whether somebody else holds any of it."""
+    found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    return bool(_LOCK.unpack(found)[0] != fcntl.F_UNLCK)
+
+
+def sync_directory(path: str) -> None:
+    """Until the disk has what was made, renamed or removed there. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

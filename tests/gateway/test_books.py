@@ -17,28 +17,15 @@ from fastproxy.gateway.exchange import Exchange
 from fastproxy.payloads import BEGIN, BODY, END, PROGRESS
 from fastproxy.snapshot import BodyRule, ChannelSpec, Snapshot
 from fastproxy.wire.pool import Pool
+from tests.gateway.chat_replies import CHAT, EVENTS, HEAD, MESSAGES, WHOLE
 from tests.gateway.gateway_stage import SECRET, key, status_of, warm
-from tests.gateway.translating_stage import CHUNK_END, Translating, data
+from tests.gateway.translating_stage import CHUNK_END, Translating
 from tests.wire.fakes import Wire, wire_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastproxy.payloads import Ended
-
-CHAT: Final[dict[str, Any]] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
-CHOICE: Final = {"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}
-USAGE: Final = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
-WHOLE: Final = {"id": "x", "model": "m", "object": "chat.completion", "choices": [CHOICE], "usage": USAGE}
-DELTA: Final = {"index": 0, "delta": {"role": "assistant", "content": "Hello"}, "finish_reason": None}
-EVENTS: Final = (
-    data({"id": "x", "model": "m", "choices": [DELTA], "usage": None}),
-    data({"id": "x", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": None}),
-    data({"id": "x", "model": "m", "choices": [], "usage": USAGE}),
-    "data: [DONE]\n\n",
-)
-MESSAGES: Final = {**CHAT, "max_tokens": 9}
-HEAD: Final = "HTTP/1.1 200 OK\r\nContent-Type: %s\r\n%s\r\n\r\n"
 
 
 @dataclass

@@ -15,8 +15,9 @@ from fastproxy.gateway.exchange import Exchange
 from fastproxy.payloads import BEGIN, BODY, END, PROGRESS, REPLY, REQUEST, decode_begin, decode_body, decode_end
 from fastproxy.snapshot import BodyRule, ChannelSpec, RouteSpec, Snapshot
 from fastproxy.wire.pool import Pool
+from tests.gateway.chat_replies import CHAT, HEAD, MESSAGES, WHOLE
 from tests.gateway.gateway_stage import ORIGIN, SECRET, Gateway, key, status_of, unified
-from tests.gateway.test_books import CHAT, HEAD, MESSAGES, WHOLE, Notebook, at_once, plays, request, stage, stream
+from tests.gateway.test_books import Notebook, at_once, plays, request, stage, stream
 from tests.wire.fakes import wire_of
 
 if TYPE_CHECKING:

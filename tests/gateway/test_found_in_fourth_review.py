@@ -18,9 +18,10 @@ from fastproxy.gateway.counting import counted
 from fastproxy.gateway.frame import MAX_BYTES
 from fastproxy.gateway.relay_lane import RelayLane
 from fastproxy.shared import rows
+from tests.gateway.chat_replies import CHAT, WHOLE
 from tests.gateway.gateway_stage import Gateway, key, status_of, unified
 from tests.gateway.test_bridge_lane import KEY, PATHS, PLAIN, USUAL, Pair, asked
-from tests.gateway.test_leave import CHAT, WHOLE, stage, tokens
+from tests.gateway.test_leave import stage, tokens
 from tests.gateway.translating_stage import Translating, data
 from tests.wire.fakes import wire_of
 

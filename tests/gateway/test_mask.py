@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastproxy.gateway.mask import Mask
-from tests.gateway.test_books import CHAT, request, stage
+from tests.gateway.chat_replies import CHAT
+from tests.gateway.test_books import request, stage
 from tests.gateway.translating_stage import dechunked
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from fastproxy.shared.master_key import (
     read_master_key,
     read_or_make_master_key,
 )
+from fastproxy.shared.own_file import sync_directory
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -79,7 +80,7 @@ def _of_state_directory(args: Namespace, settings: Settings) -> int:
         os.unlink(f"{path}.old")
     os.link(path, f"{path}.old")
     os.replace(fresh, path)
-    _sync_directory(settings.state_dir)
+    sync_directory(settings.state_dir)
     _tell(done)
     sys.stdout.write(
         f"{path} is the new key; the old one, for earlier backups, is {path}.old\nrestart the gateway now\n"
@@ -113,11 +114,3 @@ async def _reseal_database(settings: Settings, old: MasterKey, new: MasterKey) -
         return await reseal(store, old, new)
     finally:
         await store.close()
-
-
-def _sync_directory(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from fastproxy.shared.journal.ringfile import log, open_own
+from fastproxy.shared.journal.ringfile import log
+from fastproxy.shared.own_file import open_own
 
 MAX_FILES: Final = 64
 MAX_BYTES: Final = 16 << 20

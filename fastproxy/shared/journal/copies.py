@@ -32,15 +32,13 @@ from fastproxy.shared.journal.ringfile import (
     TAIL_BYTES,
     JournalError,
     Shape,
-    lock,
     log,
-    open_own,
     pack_head,
     pack_tail,
     read_shape,
     read_tail,
-    sync_directory,
 )
+from fastproxy.shared.own_file import lock, open_own, sync_directory
 
 if TYPE_CHECKING:
     import mmap

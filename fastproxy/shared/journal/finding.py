@@ -7,7 +7,8 @@ from typing import Final
 
 from fastproxy.shared.journal.aside import retire
 from fastproxy.shared.journal.reader import Source
-from fastproxy.shared.journal.ringfile import MAX_RINGS, JournalError, is_at, lock, log, open_own, read_shape
+from fastproxy.shared.journal.ringfile import MAX_RINGS, JournalError, is_at, log, read_shape
+from fastproxy.shared.own_file import lock, open_own
 
 _told: Final[set[str]] = set()  # what each file that cannot be used was complained about
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from fastproxy.shared.journal.aside import MAX_BYTES, segments, set_aside
 from fastproxy.shared.journal.frames import MAX_POSITION, START, Batch, Frame, Position, Walker, segment_salt
 from fastproxy.shared.journal.recovery import CHUNK, Log, oldest, ring_cells
-from fastproxy.shared.journal.ringfile import TAIL_AT, Cells, Shape, is_at, is_locked, open_own, pack_tail
+from fastproxy.shared.journal.ringfile import TAIL_AT, Cells, Shape, is_at, pack_tail
 from fastproxy.shared.journal.spill import NUMBERS_OF_AN_EPOCH, segment_name
+from fastproxy.shared.own_file import is_locked, open_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,15 +14,8 @@ from typing import Final
 from fastproxy.shared.journal.aside import MAX_BYTES, set_aside
 from fastproxy.shared.journal.copies import NEW, copy_path
 from fastproxy.shared.journal.finding import numbers
-from fastproxy.shared.journal.ringfile import (
-    JournalError,
-    lock,
-    log,
-    open_own,
-    read_shape,
-    remove_drafts,
-    sync_directory,
-)
+from fastproxy.shared.journal.ringfile import JournalError, log, read_shape, remove_drafts
+from fastproxy.shared.own_file import lock, open_own, sync_directory
 
 _BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 _LONGEST: Final = 256

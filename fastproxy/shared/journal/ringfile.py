@@ -13,11 +13,9 @@ made and synced then, and never again (copies.py): a disk that is full says so a
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import secrets
-import stat
 import struct
 from functools import lru_cache
 from types import MappingProxyType
@@ -26,6 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from xxhash import xxh3_64_intdigest
 
 from fastproxy.shared.journal.frames import MAX_POSITION, Position, salt_of
+from fastproxy.shared.own_file import is_locked, lock, open_own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +45,6 @@ _HEAD: Final = struct.Struct("=QQ")
 _TAIL: Final = struct.Struct("=QQQQQ")
 _EPOCH: Final = struct.Struct("=QQQQ")
 _CELL: Final = struct.Struct("=Q")
-_LOCK: Final = struct.Struct("hhqqi")  # Linux: l_type, l_whence, l_start, l_len, l_pid
 _ZEROS: Final = bytes(1 << 20)
 
 log = logging.getLogger("fastproxy")
@@ -164,46 +162,12 @@ def _believed(layout: struct.Struct, raw: bytes, salt: int) -> tuple[int, ...] |
 # --- files and locks --------------------------------------------------------------------------------------------------
 
 
-def open_own(path: str, flags: int) -> int:
-    """A regular file that is ours alone. Raises OSError."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)
-    info = os.fstat(descriptor)
-    if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid():
-        os.close(descriptor)
-        raise PermissionError("it is not a regular file of this user")
-    return descriptor
-
-
-def lock(descriptor: int) -> bool:
-    """A lock of this open file: it ends when the last process closes it, however that ends."""
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
-
-
-def is_locked(descriptor: int) -> bool:
-    """Whether somebody else holds it."""
-    found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
-    return bool(_LOCK.unpack(found)[0] != fcntl.F_UNLCK)
-
-
 def is_at(descriptor: int, path: str) -> bool:
     """Whether the path still leads to this file."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
     except FileNotFoundError:
         return False
-
-
-def sync_directory(directory: str) -> None:
-    """Until the disk has what was made, renamed or removed there. Raises OSError."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def make_ring(path: str, size: int) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from fastproxy.shared.journal.aside import segments
 from fastproxy.shared.journal.frames import PROBE, frame_bytes, pack, segment_salt
-from fastproxy.shared.journal.ringfile import open_own, sync_directory
+from fastproxy.shared.own_file import open_own, sync_directory
 
 SEGMENT_BYTES: Final = 64 << 20
 NUMBERS_OF_AN_EPOCH: Final = 28  # bits

@@ -18,17 +18,15 @@ from fastproxy.shared.journal.ringfile import (
     Shape,
     epoch_at,
     is_at,
-    lock,
     log,
     make_ring,
-    open_own,
     pack_epoch,
     pack_head,
     read_shape,
     remove_drafts,
     shape_for,
-    sync_directory,
 )
+from fastproxy.shared.own_file import lock, open_own, sync_directory
 
 _OWNER_AND_MARK: Final = 2 * frame_bytes(NUMBER.size)  # what one process may need of a ring that is full
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fastproxy.shared import own_file
 from fastproxy.shared.journal import START, Journal, JournalError, claim_collector, ringfile, sources
 from tests.shared.journal.rings import LIMIT, SIZE, Reader, abandon, claimed, fill, payload
 
@@ -269,7 +270,7 @@ def test_a_ring_that_was_replaced_before_it_was_locked_is_not_ours(
     def too_late(descriptor: int) -> bool:
         if (tmp_path / "0.ring").exists():
             (tmp_path / "0.ring").unlink()
-        return ringfile.lock(descriptor)
+        return own_file.lock(descriptor)
 
     monkeypatch.setattr("fastproxy.shared.journal.taking.lock", too_late)
     with monkeypatch.context() as patch:
