@@ -62,7 +62,7 @@ class Stage:
 def staged(place: Path) -> Iterator[Stage]:
     with ExitStack() as stack:
         vendor = stack.enter_context(strict_vendor())
-        gateway = stack.enter_context(Gateway(place, config=config(vendor)))
+        gateway = stack.enter_context(Gateway(place, "--admin", "off", config=config(vendor)))
         clients = {
             name: stack.enter_context(SDKS[name].connect(gateway.url + PATHS[name], CLIENT_KEY)) for name in FORMATS
         }

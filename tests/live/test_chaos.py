@@ -21,7 +21,7 @@ __all__ = ["database_url", "postgres_url"]
 @pytest.mark.parametrize("seed", [1])
 def test_every_request_is_accounted_for(seed: int, database_url: str, tmp_path: Path) -> None:
     """Ten seeds and 200 clients: `python -m bench.chaos --clients 200`."""
-    verdict = asyncio.run(run_seed(seed, tmp_path, clients=24, seconds=6, database=database_url))
+    verdict = asyncio.run(run_seed(seed, tmp_path, clients=20, seconds=4, database=database_url))
     assert verdict.faults == [], f"{verdict}\n{(tmp_path / 'log').read_text()[-4000:]}"
-    assert verdict.kills.total() >= 4
-    assert verdict.whole > 100
+    assert verdict.kills.total() >= 3
+    assert verdict.whole > 50

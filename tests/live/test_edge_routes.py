@@ -84,7 +84,9 @@ def config(mock: Mock, origin: Upstream, dead: str) -> dict[str, Any]:
 def gateway(
     shared_mock: Mock, origin: Upstream, dead: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:  # fmt: skip
-    with Gateway(tmp_path_factory.mktemp("edge"), config=config(shared_mock, origin, dead)) as running:
+    with Gateway(
+        tmp_path_factory.mktemp("edge"), "--admin", "off", config=config(shared_mock, origin, dead)
+    ) as running:
         yield running
 
 
@@ -151,7 +153,7 @@ def test_upstreams_take_turns(tmp_path: Path) -> None:
     with (
         upstream(one_each(b"a")) as first,
         upstream(one_each(b"b")) as second,
-        Gateway(tmp_path, "--upstream", first.url, "--upstream", second.url) as gateway,
+        Gateway(tmp_path, "--admin", "off", "--upstream", first.url, "--upstream", second.url) as gateway,
     ):
         got = b"".join(gateway.ask("GET", "/").body for _ in range(6))
     assert got in (b"ababab", b"bababa")
@@ -167,7 +169,7 @@ def one_each(body: bytes) -> Any:
 
 
 def test_upstream_alone_takes_everything(mock: Mock, tmp_path: Path) -> None:
-    with Gateway(tmp_path, "--upstream", mock.url) as gateway:
+    with Gateway(tmp_path, "--admin", "off", "--upstream", mock.url) as gateway:
         for target in ("/", "/v1/chat/completions", "/health", "/openai/v1/x", "/a/./b", "/v1/models"):
             gateway.ask("GET", target)
             assert mock.newest()["path"] == target
@@ -231,7 +233,7 @@ def test_a_route_to_itself_ends(tmp_path: Path) -> None:
     link = tmp_path / "link.sock"
     link.symlink_to(tmp_path / "own.sock")
     listen = {"listen": ["127.0.0.1:0", f"unix:{tmp_path / 'own.sock'}"]}
-    with Gateway(tmp_path, config=listen | {"routes": [{"upstream": f"unix:{link}"}]}) as gateway:
+    with Gateway(tmp_path, "--admin", "off", config=listen | {"routes": [{"upstream": f"unix:{link}"}]}) as gateway:
         assert gateway.ask("GET", "/").status == 508
 
 
@@ -393,7 +395,7 @@ def test_a_unix_socket_upstream(tmp_path: Path) -> None:
     path = str(tmp_path / "up.sock")
     with (
         upstream(one_each(b"from a socket"), unix=path) as origin,
-        Gateway(tmp_path, "--upstream", origin.url) as gateway,
+        Gateway(tmp_path, "--admin", "off", "--upstream", origin.url) as gateway,
     ):
         assert [gateway.ask("GET", "/").body for _ in range(3)] == [b"from a socket"] * 3
 
@@ -402,7 +404,7 @@ def test_ipv6_and_unix_sockets_both_ways(tmp_path: Path) -> None:
     own = tmp_path / "own.sock"
     with mocking(host="::1") as mock:
         told = {"listen": ["127.0.0.1:0", "[::1]:0", f"unix:{own}"], "routes": [{"upstream": mock.url}]}
-        with Gateway(tmp_path, config=told) as gateway:
+        with Gateway(tmp_path, "--admin", "off", config=told) as gateway:
             port = int(gateway.addresses[1].rpartition(":")[2])
             with Wire.connect(port, "::1") as client:
                 client.send(http(f"GET /echo HTTP/1.1\nhost: [::1]:{port}"))

@@ -91,7 +91,7 @@ def gateway(
         "channels": [{"provider": "openai", "base_url": f"https://localhost:{mock.port}/v1", "keys": ["sk-upstream-1"],
                       "ca_file": ours.ca_file}],
     }  # fmt: skip
-    with Gateway(tmp_path_factory.mktemp("tls"), config=config) as running:
+    with Gateway(tmp_path_factory.mktemp("tls"), "--admin", "off", config=config) as running:
         yield running
 
 
@@ -145,7 +145,7 @@ def test_a_certificate_for_another_name_is_refused(ours: Certificates, tmp_path:
     cert, key = ours.issue("elsewhere", "elsewhere.test")
     with mocking(MockOptions(certificate=cert, private_key=key)) as mock:
         routes = [{"upstream": f"https://localhost:{mock.port}", "ca_file": ours.ca_file}]
-        with Gateway(tmp_path, config={"routes": routes}) as gateway:
+        with Gateway(tmp_path, "--admin", "off", config={"routes": routes}) as gateway:
             assert gateway.ask("GET", "/echo").status == 502
 
 
@@ -210,7 +210,7 @@ def serial(port: int, certificates: Certificates) -> object:
 def test_a_new_certificate_is_used_after_a_reload(ours: Certificates, mock: Mock, tmp_path: Path) -> None:
     cert, key = ours.issue("renewed", "localhost")
     routes = [{"upstream": f"https://localhost:{mock.port}", "ca_file": ours.ca_file}]
-    with Gateway(tmp_path, config={"tls": {"cert": cert, "key": key}, "routes": routes}) as gateway:
+    with Gateway(tmp_path, "--admin", "off", config={"tls": {"cert": cert, "key": key}, "routes": routes}) as gateway:
         before = serial(gateway.port, ours)
         with Wire.connect(gateway.port, context=ours.client()) as client:
             client.send(get("x"))
@@ -225,7 +225,7 @@ def test_a_new_certificate_is_used_after_a_reload(ours: Certificates, mock: Mock
 def test_a_broken_certificate_keeps_the_old_one(ours: Certificates, mock: Mock, tmp_path: Path) -> None:
     cert, key = ours.issue("spoiled", "localhost")
     routes = [{"upstream": f"https://localhost:{mock.port}", "ca_file": ours.ca_file}]
-    with Gateway(tmp_path, config={"tls": {"cert": cert, "key": key}, "routes": routes}) as gateway:
+    with Gateway(tmp_path, "--admin", "off", config={"tls": {"cert": cert, "key": key}, "routes": routes}) as gateway:
         before = serial(gateway.port, ours)
         Path(cert).write_text("not a certificate", encoding="ascii")
         with pytest.raises(ReloadFailed, match="refused"):
@@ -237,7 +237,7 @@ def test_an_early_413_over_tls_was_lost_to_a_reset(ours: Certificates, mock: Moc
     cert, key = ours.issue("early", "localhost")
     config = {"tls": {"cert": cert, "key": key}, "limits": {"max_body": "1MiB"}, "routes": [{"upstream": mock.url}]}
     with (
-        Gateway(tmp_path, config=config) as gateway,
+        Gateway(tmp_path, "--admin", "off", config=config) as gateway,
         Wire.connect(gateway.port, context=ours.client()) as client,
     ):
         client.send(http("POST /echo HTTP/1.1\nhost: edge.test\ncontent-length: 40000000", os.urandom(400_000)))
@@ -251,7 +251,7 @@ def test_connections_in_their_handshake_were_not_counted(ours: Certificates, moc
     cert, key = ours.issue("few", "localhost")
     route = {"upstream": f"https://localhost:{mock.port}", "ca_file": ours.ca_file}
     config = {"tls": {"cert": cert, "key": key}, "limits": {"max_connections": 4}, "routes": [route]}
-    with Gateway(tmp_path, config=config) as gateway, ExitStack() as stack:
+    with Gateway(tmp_path, "--admin", "off", config=config) as gateway, ExitStack() as stack:
         silent = [stack.enter_context(Wire.connect(gateway.port)) for _ in range(5)]
         # A worker listens on several sockets, so which of the five came last is the kernel's to say.
         refused, _, _ = select.select([one.sock for one in silent], [], [], TIMEOUT_S)

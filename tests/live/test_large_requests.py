@@ -109,7 +109,7 @@ class Setup:
 
 @contextmanager
 def running(place: Path, origin: Upstream, **more: Any) -> Iterator[Setup]:
-    with Gateway(place, config={"routes": [{"upstream": origin.url}], **more}) as gateway:
+    with Gateway(place, config={"admin": "off", "routes": [{"upstream": origin.url}], **more}) as gateway:
         yield Setup(gateway, origin)
         assert "Traceback" not in gateway.said()
 
@@ -459,7 +459,7 @@ def test_a_client_that_has_said_all_is_answered(setup: Setup) -> None:
 def test_a_drain_between_large_requests(tmp_path: Path) -> None:
     with (
         upstream(answers) as origin,
-        running(tmp_path, origin) as setup,
+        running(tmp_path, origin, admin="127.0.0.1:0") as setup,
         setup.connect() as idle,
         setup.connect() as one,
     ):

@@ -88,7 +88,6 @@ def test_what_the_command_prints() -> None:
         Retention(records=DAY / 1000 / 3, minutes=12 * DAY / 1000 + 5, hours=20 * DAY / 1000 + 99),
         Retention(records=0, minutes=0, hours=0, days=0, attempts=0, bodies=0),
         Retention(hours=5 * DAY / 1000 + 9, days=20 * DAY / 1000 + 1),
-        Retention(days=5 * DAY / 1000 + 9),
     ],
 )
 def test_sums_agree_when_retention_has_taken_rows(play: Play, keep: Retention) -> None:
