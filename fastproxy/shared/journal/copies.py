@@ -130,14 +130,13 @@ def open_copy(directory: str, number: int, ring: mmap.mmap, shape: Shape, head: 
         descriptor = _made(path, ring, shape)
         sync_directory(directory)
         return Copy(descriptor, shape, head)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(os.close, descriptor)
         lock(descriptor)
         os.posix_fallocate(descriptor, 0, shape.file_bytes)
         said = ring_cells(Log.of_ring(descriptor, shape)).head or 0
         tail = read_tail(ring[TAIL_AT : TAIL_AT + TAIL_BYTES], shape.salt)
-    except BaseException:
-        os.close(descriptor)
-        raise
+        undo.pop_all()
     return Copy(descriptor, shape, min(said, tail.ring if tail is not None else 0, head))
 
 
@@ -161,19 +160,22 @@ def _made(path: str, ring: mmap.mmap, shape: Shape) -> int:
     """In full, so that no sync has an extent to convert; under another name until it is whole."""
     draft = f"{path}{NEW}"
     descriptor = open_own(draft, os.O_CREAT | os.O_TRUNC)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(_unlink, draft)
+        undo.callback(os.close, descriptor)
         lock(descriptor)
         os.posix_fallocate(descriptor, 0, shape.file_bytes)
         with memoryview(ring) as view:
             _write(descriptor, view, 0)
         os.fsync(descriptor)
         os.rename(draft, path)
-    except BaseException:
-        os.close(descriptor)
-        with contextlib.suppress(OSError):
-            os.unlink(draft)
-        raise
+        undo.pop_all()
     return descriptor
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def _write(descriptor: int, data: memoryview, at: int) -> None:

@@ -68,13 +68,11 @@ def _try_to_take(directory: str, number: int, size: int) -> Taken | None:
         descriptor = _held(path)
     if descriptor < 0:
         return None
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(os.close, descriptor)
         taken = _taken(descriptor, directory, number)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    if taken is None:
-        os.close(descriptor)
+        if taken is not None:
+            undo.pop_all()
     return taken
 
 
