@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import cycle
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bench import traffic
+from bench.micro.talk import KEY, warmed
 from tests.gateway.gateway_stage import key
 from tests.gateway.translating_stage import Translating
 from tests.wire.stage import Stage, exchange
@@ -38,21 +38,9 @@ def test_a_warm_edge_exchange(benchmark: BenchmarkFixture, lane: bool) -> None:
 
 @pytest.mark.parametrize("lane", [True, False], ids=["lane", "ordinary"])
 def test_a_warm_translated_exchange(benchmark: BenchmarkFixture, lane: bool) -> None:
-    stage = Translating("openai-chat", key("bench"), models=("gpt-5",))
+    stage = Translating("openai-chat", key(KEY), models=("gpt-5",))
     if not lane:
         stage.world.lay = lambda exchange: None
-    body = traffic.message_body()
-    lines = "".join(f"{name}: {value}\r\n" for name, value in traffic.client_fields(len(body)))
-    lines = lines.replace(traffic.CLIENT_KEY, "bench")
-    heads = [f"POST {traffic.MESSAGES_PATH} HTTP/1.1\r\ntraceparent: {number}\r\n{lines}\r\n" for number in range(2)]
-    requests = cycle([head.encode() + body for head in heads])
-
-    def once() -> None:
-        stage.user.data_received(next(requests))
-        stage.peer.data_received(traffic.REPLY)
-
-    for _ in range(40):
-        once()
-        assert stage.got().startswith(b"HTTP/1.1 200 ")
+    once = warmed(stage, traffic.MESSAGES_PATH)
     assert (stage.user.lane is not None) is lane
     benchmark(once)

@@ -13,7 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from fastproxy.admin.view import ArenaView, Node
+from fastproxy.admin.notices import Places
+from fastproxy.admin.view import Node
 from fastproxy.shared import rows
 
 if TYPE_CHECKING:
@@ -22,29 +23,15 @@ if TYPE_CHECKING:
 
     from fastproxy.config import Settings
     from fastproxy.publish.saved import Saved
-    from fastproxy.shared.board import Board
     from fastproxy.shared.master_key import MasterKey
-    from fastproxy.shared.register import Register
 
 
-class Seat(Protocol):
+class Seat(Places, Protocol):
     """What the role needs of the seat that the master gives to a forked process."""
 
     @property
     def column(self) -> memoryview:
         """The cells that this process owns."""
-
-    @property
-    def arena(self) -> ArenaView:
-        """Everybody's cells."""
-
-    @property
-    def board(self) -> Board:
-        """Where the snapshot is published."""
-
-    @property
-    def register(self) -> Register | None:
-        """Where keys and groups are published."""
 
     @property
     def sockets(self) -> list[list[socket.socket]]:

@@ -29,6 +29,9 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     cache_write_long: int = 0
 
 
+NOTHING: Final = Usage()  # of what costs no tokens, or does not say
+
+
 class Lifetimes(msgspec.Struct, frozen=True):
     """Cache writes by how long they are kept, as OpenAI and Anthropic name them."""
 

@@ -16,7 +16,7 @@ from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Final
 
 from fastproxy.errors import Limited
-from fastproxy.formats.usage_fields import Estimated
+from fastproxy.formats.usage_fields import NOTHING, Estimated
 from fastproxy.gateway.bodies import write_bodies
 from fastproxy.gateway.unreported import so_far, supplemented
 from fastproxy.payloads import (
@@ -218,9 +218,8 @@ def numbers_of(exchange: Exchange, usage: Usage | None, duration_us: int) -> Num
     started_at = exchange.begun_at or int(time() * 1000) - duration_us // 1000
     marks = flags(stream=exchange.is_stream(), estimated=type(usage) is Estimated)
     ttft_us = (exchange.first_byte - exchange.started) // 1000 if exchange.first_byte else -1
-    counts = (0, 0, 0, 0, 0)
-    if usage is not None:
-        counts = (usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning)
+    cost = usage or NOTHING
+    counts = (cost.input, cost.cache_read, cost.cache_write, cost.output, cost.reasoning)
     return Numbers(started_at, exchange.status, marks, exchange.attempts_made, *counts, 0.0, ttft_us, duration_us, 0,
                    exchange.bytes_in, exchange.bytes_out)  # fmt: skip
 
