@@ -31,6 +31,7 @@ class Host:
         self.service = service
         self.wheel = Wheel(loop)
         self.connections: set[Connection] = set()
+        self.stopped = False
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._tick()
@@ -41,7 +42,8 @@ class Host:
         self._timer = self._loop.call_later(1.0, self._tick)
 
     def stop(self) -> None:
-        """Close what is left and let the loop end."""
+        """Close what is left, and what was accepted a moment ago as soon as it is there, and let the loop end."""
+        self.stopped = True
         if self._timer is not None:
             self._timer.cancel()
         for connection in list(self.connections):

@@ -57,6 +57,8 @@ class MockProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._host.connections.add(self)
+        if self._host.stopped:
+            self._close()
 
     def data_received(self, data: bytes) -> None:
         if self.closed:
