@@ -129,7 +129,7 @@ pack_begin = _BEGIN.pack
 pack_numbers = _END.pack
 
 
-def flags(*, stream: bool, estimated: bool) -> int:
+def flags(stream: bool, estimated: bool) -> int:
     return _STREAM * stream | _ESTIMATED * estimated
 
 
@@ -152,15 +152,17 @@ def begin_payload(request_id: bytes, started_at: int, bytes_in: int, context: by
     return pack_begin(request_id, started_at, bytes_in) + context
 
 
-def end_payload(request_id: bytes, numbers: Numbers, unusual: Unusual | None, context: bytes) -> bytes:
-    """Of an END or a PROGRESS. Counts that no 64 bits hold are an upstream's nonsense, and written as the largest."""
+def end_payload(request_id: bytes, numbers: tuple[float, ...], unusual: Unusual | None, context: bytes) -> bytes:
+    """Of an END or a PROGRESS; `numbers` in the order of `Numbers`. Counts that no 64 bits hold are an upstream's
+    nonsense, and written as the largest.
+    """
     rest = _encode(unusual) if unusual is not None else b""
     if len(rest) > _LONGEST and unusual is not None:
         rest = _encode(Unusual(unusual.error_kind))  # hundreds of attempts; their number is among the others
     try:
         head = pack_numbers(request_id, *numbers, len(rest))
     except struct.error:
-        head = pack_numbers(request_id, *_held(numbers), len(rest))
+        head = pack_numbers(request_id, *_held(Numbers._make(numbers)), len(rest))
     return head + rest + context
 
 

@@ -25,7 +25,6 @@ from fastproxy.payloads import (
     END,
     PROGRESS,
     Context,
-    Numbers,
     Unusual,
     end_payload,
     flags,
@@ -41,13 +40,18 @@ if TYPE_CHECKING:
     from fastproxy.formats.usage_fields import Usage
     from fastproxy.gateway.asker import Asker
     from fastproxy.gateway.exchange import Exchange
-    from fastproxy.gateway.table import Attempt
+    from fastproxy.gateway.table import Attempt, Key
     from fastproxy.gateway.world import World
     from fastproxy.shared.journal import Journal
+
+    # key, format and name of the operation, model, address of the client, its user agent
+    Said = tuple[Key | None, tuple[str, str], str, str, bytes]
 
 MAX_LATE: Final = 10_000  # ENDs that wait for room in the journal: more than a worker has exchanges under way
 MAX_PROGRESS: Final = 64  # of one tick, 50 us each
 PROGRESS_NS: Final = 1_000_000_000
+MAX_CONTEXTS: Final = 256  # packed texts that are remembered for each attempt of a table
+MAX_REMEMBERED: Final = 512  # bytes of what a client chooses in one of them
 _FORMATS: Final = {name: rows.TOKENS + place * len(rows.TOKEN_KINDS) for place, name in enumerate(rows.FORMATS)}
 _REFUSED: Final = "requests cannot be recorded now, so none are taken; the operator's log says why"
 
@@ -188,23 +192,34 @@ def count_usage(world: World, wire_format: str, usage: Usage | None) -> None:
 # --- what is written --------------------------------------------------------------------------------------------------
 
 
-def context_of(asker: Asker, attempt: Attempt | None, client_ip: str, agent: str) -> bytes:
-    """The texts of a record, packed: who asks whom for what."""
-    key, operation, model = asker.key, asker.operation, asker.model
-    spoken = operation.format if operation is not None else ""
-    group, name, key_id = (key.group, key.name, key.id) if key is not None else ("", "", "")
+def context_of(asker: Asker, attempt: Attempt | None, client_ip: str, agent: bytes) -> bytes:
+    """The texts of a record, packed: who asks whom for what. Clients repeat themselves, and so do their texts."""
+    operation, model = asker.operation, asker.model
+    asked = (operation.format, operation.name) if operation is not None else ("", "")
+    said = (asker.key, asked, model, client_ip, agent)
     if attempt is None:
-        upstream = ("", "", "", spoken)
-    else:
-        upstream = (attempt.rename.get(model, model), attempt.channel, attempt.provider, attempt.format or spoken)
-    asked = operation.name if operation is not None else ""
+        return _packed(said, ("", "", "", asked[0]))
+    packed = attempt.contexts.get(said)
+    if packed is None:
+        upstream_model = short(attempt.rename.get(model, model))
+        packed = _packed(said, (upstream_model, attempt.channel, attempt.provider, attempt.format or asked[0]))
+        if len(model) + len(agent) <= MAX_REMEMBERED:
+            if len(attempt.contexts) >= MAX_CONTEXTS:
+                attempt.contexts.clear()
+            attempt.contexts[said] = packed
+    return packed
+
+
+def _packed(said: Said, upstream: tuple[str, str, str, str]) -> bytes:
+    key, (spoken, operation), model, client_ip, agent = said
+    group, name, key_id = (key.group, key.name, key.id) if key is not None else ("", "", "")
     upstream_model, channel, provider, upstream_format = upstream
-    return pack(Context(group, name, key_id, short(model), short(upstream_model), channel, provider, spoken,
-                        upstream_format, asked, client_ip, short(agent)))  # fmt: skip
+    return pack(Context(group, name, key_id, short(model), upstream_model, channel, provider, spoken, upstream_format,
+                        operation, client_ip, short(agent.decode("latin-1"))))  # fmt: skip
 
 
-def agent_of(exchange: Exchange) -> str:
-    return (exchange.head.get(b"user-agent") or b"").decode("latin-1")
+def agent_of(exchange: Exchange) -> bytes:
+    return exchange.head.get(b"user-agent") or b""
 
 
 def _context(exchange: Exchange) -> bytes:
@@ -214,14 +229,15 @@ def _context(exchange: Exchange) -> bytes:
     return exchange.context
 
 
-def numbers_of(exchange: Exchange, usage: Usage | None, duration_us: int) -> Numbers:
+def numbers_of(exchange: Exchange, usage: Usage | None, duration_us: int) -> tuple[float, ...]:
+    """In the order of `Numbers`, without its names: making one takes as long as all the rest."""
     started_at = exchange.begun_at or int(time() * 1000) - duration_us // 1000
-    marks = flags(stream=exchange.is_stream(), estimated=type(usage) is Estimated)
+    marks = flags(exchange.is_stream(), type(usage) is Estimated)
     ttft_us = (exchange.first_byte - exchange.started) // 1000 if exchange.first_byte else -1
     cost = usage or NOTHING
     counts = (cost.input, cost.cache_read, cost.cache_write, cost.output, cost.reasoning)
-    return Numbers(started_at, exchange.status, marks, exchange.attempts_made, *counts, 0.0, ttft_us, duration_us, 0,
-                   exchange.bytes_in, exchange.bytes_out)  # fmt: skip
+    return (started_at, exchange.status, marks, exchange.attempts_made, *counts, 0.0, ttft_us, duration_us, 0,
+            exchange.bytes_in, exchange.bytes_out)  # fmt: skip
 
 
 def _so_far(exchange: Exchange, duration_us: int) -> bytes:

@@ -74,7 +74,7 @@ class BridgeLane(Lane):
     def _take_new(self, data: bytes) -> bool:
         """As `take`, for a head that is new in more than its values."""
         match = self._reading.match(data)
-        if match is None or self._same_places(groups := match.groups()) != self._same:
+        if match is None or not self._is_like_the_last(groups := match.groups(), data, match.end()):
             self._is_strange()
             return False
         begun = self._begin(data, match.end(), groups[self._reading.length_at])

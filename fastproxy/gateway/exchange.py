@@ -95,6 +95,7 @@ class _Rare:
     translation: Translation | OneShot | None = None  # of a request whose channel speaks another format
     asked: tuple[bytes | memoryview, bytes] | None = None  # body and target, if an attempt has put its own there
     tunnelled = False  # the client asked for a WebSocket
+    streams: bool | None = None  # whether the reply does, once it has been looked at
     address = ""  # the client's, once somebody has asked for it
     protocols: bytes | None = None  # the line of its sub-protocols, if not all of them go on; see identify.py
     waited_for: asyncio.Future[Any] | None = None
@@ -441,6 +442,8 @@ class Exchange(_Rare):
     def is_stream(self) -> bool:
         if self.translation is not None and self.attempt is not None and self.attempt.bridges:
             return self.translation.is_stream
+        if self.streams is not None:
+            return self.streams
         kind = self.reply.get(b"content-type") if self.reply is not None else None
         return kind is not None and kind.startswith(b"text/event-stream")
 

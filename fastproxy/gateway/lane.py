@@ -16,7 +16,7 @@ from __future__ import annotations
 import struct
 from abc import ABC, abstractmethod
 from operator import itemgetter
-from time import perf_counter_ns, time
+from time import perf_counter_ns, time, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from fastproxy.formats.usage_fields import NOTHING
@@ -25,7 +25,7 @@ from fastproxy.gateway.exchange import PASSED_ON, Exchange
 from fastproxy.gateway.serve import serve
 from fastproxy.gateway.settle import count, make_record
 from fastproxy.gateway.table import EDGE
-from fastproxy.payloads import Numbers, end_payload, pack_begin, pack_numbers
+from fastproxy.payloads import end_payload, pack_begin, pack_numbers
 from fastproxy.wire.deadlines import NEVER
 from fastproxy.wire.inbound import AT_REPLY
 from fastproxy.wire.request_head import HeadLimits, read_known
@@ -122,6 +122,12 @@ class Lane(ABC):
     def take_large(self, basin: Basin, size: int) -> bool:
         """As `take`, for a request of `size` bytes that lies in the basin and is sent from there."""
 
+    def _is_like_the_last(self, groups: tuple[bytes, ...], data: bytes, start: int) -> bool:
+        """What the reading has picked out of a head, of `start` bytes. Only such heads are learnt from, so what is
+        compared here is the same in every head that fits the stencil.
+        """
+        return bool(self._same_places(groups) == self._same) and data.find(self._agent, 0, start) >= 0
+
     def _is_strange(self) -> None:
         """A client may turn to requests of another kind: they get a lane of their own."""
         self._strange += 1
@@ -146,7 +152,7 @@ class Lane(ABC):
             return None
         self._size = size
         self._request_id = b""
-        if self._books is not None and not self._open_books(self._books, kept, start):
+        if self._books is not None and not self._open_books(self._books):
             outbound.pool.give_back(outbound)
             return None
         self._kept = kept
@@ -157,13 +163,10 @@ class Lane(ABC):
         outbound.expect(self, to_head_request=False)
         return outbound
 
-    def _open_books(self, books: Books, kept: bytes, start: int) -> bool:
-        """Write the BEGIN; False if that cannot be, or another user agent than the last one's is to be named in it."""
-        if kept.find(self._agent, 0, start) < 0:
-            self._is_strange()
-            return False
+    def _open_books(self, books: Books) -> bool:
+        """Write the BEGIN; False if that cannot be."""
         self._request_id = request_id = self.world.next_id()
-        self._begun_at = begun_at = int(time() * 1000)
+        self._begun_at = begun_at = time_ns() // 1_000_000
         return books.begin(pack_begin(request_id, begun_at, self._size) + self._context)
 
     # --- the reply ------------------------------------------------------------------------------------------------
@@ -200,7 +203,7 @@ class Lane(ABC):
         try:
             payload = pack_numbers(self._request_id, *numbers, 0) + self._context
         except struct.error:
-            payload = end_payload(self._request_id, Numbers(*numbers), None, self._context)
+            payload = end_payload(self._request_id, numbers, None, self._context)
         self._books.end(payload)
 
     def _settle(self, outbound: Outbound, status: int, size: int, usage: Usage | None) -> None:

@@ -106,7 +106,7 @@ class RelayLane(Lane):
         """As `take`, for a head that is new in more than its values."""
         reading = self._reading
         match = reading.match(data)
-        if match is None or self._same_places(groups := match.groups()) != self._same:
+        if match is None or not self._is_like_the_last(groups := match.groups(), data, match.end()):
             self._is_strange()
             return False
         start = match.end()

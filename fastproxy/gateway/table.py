@@ -95,9 +95,9 @@ class Attempt:
     another, so that the request is translated (translate.py, deliver.py).
     """
 
-    __slots__ = ("api_version", "auth", "bridges", "builtin_tools", "channel", "defaults", "drop", "fixed", "format",
-                 "forwarded", "pool", "prefix", "preserves_host", "provider", "rename", "replies", "reply_drop",
-                 "reply_lines", "secrets", "via")  # fmt: skip
+    __slots__ = ("api_version", "auth", "bridges", "builtin_tools", "channel", "contexts", "defaults", "drop",
+                 "fixed", "format", "forwarded", "pool", "prefix", "preserves_host", "provider", "rename", "replies",
+                 "reply_drop", "reply_lines", "secrets", "via")  # fmt: skip
 
     def __init__(self, pool: Pool, *, channel: str, provider: str, prefix: str) -> None:
         self.pool = pool
@@ -119,6 +119,7 @@ class Attempt:
         self.builtin_tools = "drop"  # what becomes of tools that run at another vendor: see formats/builtins.py
         self.reply_drop: frozenset[bytes] = NOTHING
         self.reply_lines = b""
+        self.contexts: dict[tuple[object, ...], bytes] = {}  # what records of its requests say: see books.py
         self.replies = Habit()  # of the upstream, as lanes pass its replies on
 
 

@@ -114,10 +114,11 @@ def watch_reply(exchange: Exchange, reply: ReplyHead) -> None:
     if operation is None or not operation.metered or not 200 <= reply.status < 300:
         return
     kind = reply.get(b"content-type") or b""
+    exchange.streams = kind.startswith(b"text/event-stream")
     meter: Meter
     if kind.startswith(b"application/json"):
         meter = JsonMeter(operation.format)
-    elif kind.startswith(b"text/event-stream"):
+    elif exchange.streams:
         meter = StreamMeter(operation.format)
     else:
         return

@@ -12,7 +12,7 @@ import pytest
 
 from fastproxy import payloads
 from fastproxy.errors import UpstreamFailed
-from fastproxy.gateway.books import Books
+from fastproxy.gateway.books import MAX_CONTEXTS, Books
 from fastproxy.gateway.exchange import Exchange
 from fastproxy.payloads import BEGIN, BODY, END, PROGRESS
 from fastproxy.snapshot import BodyRule, ChannelSpec, Snapshot
@@ -25,6 +25,7 @@ from tests.wire.fakes import Wire, wire_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fastproxy.gateway.table import Attempt
     from fastproxy.payloads import Ended
 
 
@@ -169,6 +170,23 @@ def test_another_user_agent_on_a_warm_connection_is_recorded_as_such() -> None:
         gateway.user.data_received(request("/v1/chat/completions", CHAT, f"User-Agent: {agent}\r\n"))
         plays(gateway, at_once())
     assert [ended.context.user_agent for ended in notebook.ends()] == agents
+
+
+def test_texts_that_clients_choose_are_remembered_within_bounds() -> None:
+    gateway, notebook = stage()
+    gateway.world.lay = lambda exchange: None
+    agents = [f"agent {number}" for number in range(MAX_CONTEXTS + 2)] + ["a" * 10_000, "agent 0", "agent 0"]
+    attempts: set[Attempt] = set()
+    for agent in agents:
+        gateway.user.data_received(request("/v1/chat/completions", CHAT, f"User-Agent: {agent}\r\n"))
+        exchange = gateway.user.exchange
+        plays(gateway, at_once())
+        assert isinstance(exchange, Exchange)
+        attempts.add(exchange.the_attempt())
+    (attempt,) = attempts
+    assert [ended.context.user_agent for ended in notebook.ends()] == [agent[:256] for agent in agents]
+    assert 0 < len(attempt.contexts) <= MAX_CONTEXTS
+    assert not any(b"a" * 100 in packed for packed in attempt.contexts.values())
 
 
 def test_a_lane_whose_reply_is_unusual_goes_on_with_the_begin_it_has() -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from fastproxy.wire import fields
-from fastproxy.wire.fields import HOP_BY_HOP, SEEN_OFTEN, Connection, Plan, Shape, Shapes, read_connection, values_of
+from fastproxy.wire.fields import (
+    HOP_BY_HOP,
+    SEEN_OFTEN,
+    Connection,
+    Head,
+    Plan,
+    Shape,
+    Shapes,
+    read_connection,
+    values_of,
+)
 
 NOTHING: frozenset[bytes] = frozenset()
 
@@ -112,3 +122,18 @@ def test_recognisers_are_bounded_and_come_late() -> None:
 def test_values_are_taken_apart_as_the_parser_does() -> None:
     raw = b"GET / HTTP/1.1\r\nA: 1\r\nB:  two words \t\r\nC: \r\nD: x: y\r\n\r\n"
     assert values_of(raw) == [b"1", b"two words", b"", b"x: y"]
+
+
+@pytest.mark.parametrize("end", [b"\r\n\r\n", b"\r\n\r\nbody\r\nB: another\r\n"], ids=["head", "body"])
+def test_one_value_is_found_without_the_others(end: bytes) -> None:
+    fields_of = b"A: B: 1\r\nAB: x\r\nB:  two words \t\r\nC: \r\nTwice: 1\r\ntwice: 2\r\nD: x: y"
+    raw = b"GET / HTTP/1.1\r\n" + fields_of + end
+    names = tuple(line.partition(b":")[0] for line in fields_of.split(b"\r\n"))
+    table = Shapes(rb"GET / HTTP/1\.1\r\n()()")
+    for _ in range(SEEN_OFTEN):
+        shape = table.of(names)
+    for name in (*shape.lower, b"unknown"):
+        known = Head()
+        known.reading, known.shape, known.raw, known.groups = shape.reading(NOTHING), shape, raw, ()
+        known.size, known._values = raw.index(b"\r\n\r\n") + 4, None
+        assert known.get(name) == dict(zip(shape.lower, known.values, strict=True)).get(name)
