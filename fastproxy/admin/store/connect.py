@@ -14,11 +14,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
 from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL, NullPool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 from fastproxy.admin.store.errors import StoreError, brief, place_of
 from fastproxy.config.urls import database_file
@@ -27,14 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from sqlalchemy.engine import Connection, Engine
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
 PATIENCE_S: Final = 10  # for a lock, a connection, a server that does not answer
 COMMAND_S: Final = 60  # a statement; a server behind a broken line would be waited for without end
 _WRITES: Final = "fastproxy_writes"
-_PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "journal_size_limit=67108864")
+_PRAGMAS: Final = ("synchronous=FULL", "journal_size_limit=67108864")
+_PAUSE_S: Final = 0.01
 
 
 class WritingEngine(AsyncEngine):
@@ -87,6 +90,7 @@ def _sqlite(url: str, options: dict[str, Any], migrates: bool) -> AsyncEngine:
     def connected(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # BEGIN is said below, not when the driver thinks so
         cursor = connection.cursor()
+        _use_wal(cursor)
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
@@ -98,6 +102,20 @@ def _sqlite(url: str, options: dict[str, Any], migrates: bool) -> AsyncEngine:
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)
     return WritingEngine(engine)
+
+
+def _use_wal(cursor: DBAPICursor) -> None:
+    """Of those who open a new file at once one turns it to a write-ahead log. The others fail while it does: SQLite
+    does not wait for a lock that has to grow."""
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        await_only(asyncio.sleep(_PAUSE_S))
 
 
 def create_file(url: str) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
 STATE = ROWS["state"][0]
 
 
@@ -103,6 +105,20 @@ def test_writers_that_read_first_wait_for_each_other(database_url: str) -> None:
                 return reached
 
     assert asyncio.run(run()) == 20
+
+
+def test_a_new_file_was_locked_to_all_but_the_first_who_opened_it(tmp_path: Path) -> None:
+    async def look(engine: AsyncEngine) -> object:
+        async with engine.connect() as connection:
+            found = (await connection.execute(text("PRAGMA journal_mode"))).scalar_one()
+        await engine.dispose()
+        return found
+
+    async def all_at_once(url: str) -> list[object]:
+        return await asyncio.gather(*(look(connect.make_engine(url)) for _ in range(8)))
+
+    for number in range(30):
+        assert asyncio.run(all_at_once(f"sqlite:///{tmp_path}/{number}.db")) == ["wal"] * 8
 
 
 def test_reading_goes_on_while_somebody_writes(database_url: str) -> None:
