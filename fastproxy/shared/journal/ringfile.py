@@ -213,6 +213,7 @@ def _remove_unlocked(path: str) -> None:
         return
     try:
         if not is_locked(descriptor) and is_at(descriptor, path):
-            os.unlink(path)
+            with contextlib.suppress(FileNotFoundError):  # somebody else was quicker
+                os.unlink(path)
     finally:
         os.close(descriptor)
