@@ -182,7 +182,7 @@ def decode_begin(payload: bytes) -> Begun:
     try:
         request_id, started_at, bytes_in = _BEGIN.unpack_from(payload)
         return Begun(request_id.decode("ascii"), started_at, bytes_in, _context(payload[_BEGIN.size :]))
-    except (struct.error, msgspec.DecodeError) as error:
+    except (struct.error, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not a begin: {error}") from None
 
 
@@ -193,17 +193,19 @@ def decode_end(payload: bytes) -> Ended:
         rest = payload[_END.size : _END.size + length]
         context = _context(payload[_END.size + length :])
         unusual = _unusual(rest) if rest else _NOTHING
-    except (struct.error, msgspec.DecodeError) as error:
+        name = request_id.decode("ascii")
+    except (struct.error, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not an end: {error}") from None
     known = Numbers(*numbers)
     stream, estimated = bool(known.flags & _STREAM), bool(known.flags & _ESTIMATED)
-    return Ended(request_id.decode("ascii"), known, stream, estimated, unusual, context)
+    return Ended(name, known, stream, estimated, unusual, context)
 
 
 def decode_body(payload: bytes) -> Body:
     """Raises: ValueError for what is no BODY."""
     try:
         request_id, side, marks, size = _BODY.unpack_from(payload)
-    except struct.error as error:
+        name = request_id.decode("ascii")
+    except (struct.error, UnicodeDecodeError) as error:
         raise ValueError(f"not a body: {error}") from None
-    return Body(request_id.decode("ascii"), side, bool(marks & _TRUNCATED), size, payload[_BODY.size :])
+    return Body(name, side, bool(marks & _TRUNCATED), size, payload[_BODY.size :])

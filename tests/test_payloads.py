@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastproxy import payloads
@@ -52,6 +52,7 @@ def test_a_clients_text_is_cut(given_text: str) -> None:
 
 
 @given(st.binary(max_size=300))
+@example(b"\xff" * 32 + bytes(200))  # an id that is no text went through the net
 def test_what_is_no_payload_is_a_value_error(data: bytes) -> None:
     for decode in (payloads.decode_begin, payloads.decode_end, payloads.decode_body):
         try:
