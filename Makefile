@@ -8,6 +8,9 @@ PYTHON ?=
 export PYTHON
 PIP := $(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TESTS ?= tests
+# three on two cores, because live tests wait a lot; worksteal leaves the tests of a file to one worker, which then
+# starts the servers that they share once
+WORKERS ?= -n 3 --dist worksteal
 FLAGS ?=
 POSTGRESQL := postgresql=/usr/lib/postgresql/*/bin/initdb
 PEERS := nginx wrk haproxy caddy nodejs npm
@@ -23,7 +26,7 @@ dev: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev
 	@.ci/packages chromium strace wrk nodejs npm '$(POSTGRESQL)'
-	$(RUN)/pytest -q -n 2 $(TESTS) $(FLAGS)
+	$(RUN)/pytest -q $(WORKERS) $(TESTS) $(FLAGS)
 
 # the other supported Python, where it is present
 test-313:

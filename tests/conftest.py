@@ -1,10 +1,60 @@
-"""What every test shares: tests marked `live` start real servers, so they may take up to a minute instead of 10 s."""
+"""What every test shares: how long it may take, where its files lie, and that the collected tests stay out of the way.
+
+Tests marked `live` start real servers, so they may take up to a minute instead of 10 s.
+"""
 
 from __future__ import annotations
 
-import pytest
+import gc
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-LIVE_S = 60
+import psutil
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+LIVE_S: Final = 60
+MEMORY: Final = Path("/dev/shm")
+MEMORY_BYTES: Final = 4 << 30
+
+# on a busy machine any example may take as long as it likes; no test here asserts a time
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Files of tests lie in memory where there is room: databases are made by the hundred, and each commit is a sync.
+
+    Whoever says --basetemp or TMPDIR has decided. The workers of xdist are told by the process that starts them.
+    """
+    if config.option.basetemp is None and "TMPDIR" not in os.environ and has_room(MEMORY):
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None  # it was asked for before, and remembers
+
+
+def has_room(folder: Path) -> bool:
+    """What lies there takes memory, of which a large file system may promise more than there is."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    memory: int = psutil.virtual_memory().available
+    return min(shutil.disk_usage(folder).free, memory) >= MEMORY_BYTES
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Tens of thousands of tests stay until the end: the collector of garbage need not look through them, ever."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

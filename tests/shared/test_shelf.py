@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fastproxy.shared.sealing import Sealer
 from fastproxy.shared.shelf import KEY_BYTES, Shelf
+from tests.shared.forks import ended, in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,14 +123,15 @@ def test_a_new_process_goes_on_where_its_predecessor_ended(opened: Opened) -> No
 
 def test_a_child_sees_what_its_parent_puts_and_takes_a_region_of_its_own(opened: Opened) -> None:
     shelf, (reader, writer) = opened(), os.pipe()
-    child = os.fork()
-    if child == 0:
+
+    def sees_and_puts() -> bool:
         os.read(reader, 1)
-        good = shelf.get(key(7), 2) == b"across" and shelf.put(key(8), b"back", 3)
-        os._exit(0 if good else 1)
+        return shelf.get(key(7), 2) == b"across" and shelf.put(key(8), b"back", 3)
+
+    child = in_child(sees_and_puts)
     shelf.put(key(7), b"across", now_ms=1)
     os.write(writer, b"x")
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert ended(child) == 0
     assert (shelf.get(key(7), 4), shelf.get(key(8), 4)) == (b"across", b"back")
     os.close(reader)
     os.close(writer)

@@ -14,6 +14,7 @@ import pytest
 from fastproxy.shared import shelf as shelf_module
 from fastproxy.shared.sealing import Sealer
 from fastproxy.shared.shelf import Shelf
+from tests.shared.forks import ended, in_child
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,11 +63,13 @@ def test_a_restart_finds_what_was_kept_until_it_expires(path: Path, now: int, fo
 
 
 def test_a_process_that_was_killed_leaves_what_it_has_put(path: Path) -> None:
-    child = os.fork()
-    if child == 0:
+
+    def puts_and_is_killed() -> bool:
         opened(path).put(BOB, SECRET, now_ms=2)
         os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(child, 0)
+        return False
+
+    assert ended(in_child(puts_and_is_killed)) == -signal.SIGKILL
     shelf = opened(path)
     assert shelf.get(BOB, 3) == SECRET
     assert shelf.put(ALICE, b"new", now_ms=4)
@@ -216,14 +219,14 @@ def test_when_all_regions_are_taken_nothing_is_kept_and_it_is_said(
 
 def test_a_full_disk_is_no_signal_but_a_miss_and_a_line_in_the_log(path: Path) -> None:
     """The file may not grow: the kernel's answer is the same kind of error as on a full disk."""
-    child = os.fork()
-    if child == 0:
+
+    def misses() -> bool:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, resource.RLIM_INFINITY))
         shelf = opened(path)
-        good = not shelf.put(BOB, b"x" * 3000, now_ms=2) and shelf.get(ALICE, 3) == SECRET
-        os._exit(0 if good else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        return not shelf.put(BOB, b"x" * 3000, now_ms=2) and shelf.get(ALICE, 3) == SECRET
+
+    assert ended(in_child(misses)) == 0
 
 
 def test_a_disk_that_could_not_be_read_failed_the_request(

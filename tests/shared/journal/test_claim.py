@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import select
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fastproxy.shared import own_file
 from fastproxy.shared.journal import START, Journal, JournalError, claim_collector, ringfile, sources
+from tests.shared.forks import in_child
 from tests.shared.journal.rings import LIMIT, SIZE, Reader, abandon, claimed, fill, payload
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Never
 
 
 pytestmark = pytest.mark.usefixtures("quick_disk")
@@ -54,15 +57,15 @@ def test_the_directory_and_its_files_are_ours_alone(tmp_path: Path) -> None:
 def test_many_processes_that_claim_at_once_get_different_rings(tmp_path: Path) -> None:
     go_read, go_write = os.pipe()
     told_read, told_write = os.pipe()
-    children = []
-    for _ in range(12):
-        child = os.fork()
-        if child == 0:
-            os.read(go_read, 1)
-            journal = claimed(tmp_path / "journal")
-            os.write(told_write, bytes([int(journal.name)]))
-            signal.pause()
-        children.append(child)
+
+    def claims_and_waits() -> bool:
+        os.read(go_read, 1)
+        journal = claimed(tmp_path / "journal")
+        os.write(told_write, bytes([int(journal.name)]))
+        signal.pause()
+        return False
+
+    children = [in_child(claims_and_waits) for _ in range(12)]
     os.write(go_write, b"g" * len(children))
     names = b""
     while len(names) < len(children):
@@ -81,7 +84,7 @@ def test_many_processes_that_claim_at_once_get_different_rings(tmp_path: Path) -
         os.close(descriptor)
 
 
-def appends_until_killed(directory: Path, told: int, first: int) -> None:
+def appends_until_killed(directory: Path, told: int, first: int) -> Never:
     journal = Journal.claim(str(directory), SIZE, LIMIT)
     number = first
     while True:
@@ -96,9 +99,7 @@ def test_a_writer_that_is_killed_in_the_middle_loses_nothing_that_was_said(tmp_p
     said: list[int] = []
     for life in range(8):
         told_read, told_write = os.pipe()
-        child = os.fork()
-        if child == 0:
-            appends_until_killed(tmp_path, told_write, life * 1_000_000)
+        child = in_child(partial(appends_until_killed, tmp_path, told_write, life * 1_000_000))
         os.close(told_write)
         for _ in range(400):
             said.append(int.from_bytes(os.read(told_read, 8), "little"))  # noqa: PERF401

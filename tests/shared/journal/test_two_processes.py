@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fastproxy.shared.journal import spill as spill_module
+from tests.shared.forks import ended, in_child
 from tests.shared.journal.rings import LIMIT, Reader, claimed, payload
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ FRAMES = 20_000
 pytestmark = pytest.mark.usefixtures("quick_disk")
 
 
-def write_all(directory: Path, seed: int) -> None:
+def write_all(directory: Path, seed: int) -> bool:
     """Ends when all is appended and the other end of the world has read it."""
     journal = claimed(directory, LIMIT)
     journal.start_sync(0.001)
@@ -31,6 +30,7 @@ def write_all(directory: Path, seed: int) -> None:
         if chance.random() < 0.005:
             journal.tick()
     journal.close()
+    return True
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -38,10 +38,7 @@ def test_a_reader_beside_a_writer_sees_all_in_order(tmp_path: Path, monkeypatch:
     """Through some fifty laps and episodes; each read meets frames that are half written."""
     monkeypatch.setattr(spill_module, "SEGMENT_BYTES", 30_000)
     claimed(tmp_path).close()
-    child = os.fork()
-    if child == 0:
-        write_all(tmp_path, seed)
-        os.kill(os.getpid(), signal.SIGKILL)  # nothing of pytest's own ending
+    child = in_child(lambda: write_all(tmp_path, seed))
     reader = Reader(tmp_path)
     chance = random.Random(seed)
     while len(reader.numbers) < FRAMES:
@@ -49,7 +46,7 @@ def test_a_reader_beside_a_writer_sees_all_in_order(tmp_path: Path, monkeypatch:
         reader.read(chance.choice([1000, 20_000, 1 << 20]))
         assert reader.numbers[before:] == list(range(before, len(reader.numbers)))
         assert reader.set_aside == 0
-    os.waitpid(child, 0)
+    assert ended(child) == 0
     assert reader.read() == []
     assert not reader.source.is_owned()
     reader.close()
