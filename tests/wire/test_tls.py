@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import socket
 import ssl
@@ -16,7 +15,7 @@ import pytest
 from fastproxy.wire.deadlines import Deadlines
 from fastproxy.wire.tls import TlsTransport, client_context, server_context
 from tests.wire.certificates import Authority, Certificate
-from tests.wire.fakes import Clock, Wire
+from tests.wire.fakes import Clock
 from tests.wire.live_loop import run, until
 
 if TYPE_CHECKING:
@@ -282,34 +281,3 @@ def test_a_closed_transport_takes_no_more(authority: Authority) -> None:
         server.server.close()
 
     run(scenario)
-
-
-class InPieces(Talker):
-    def __init__(self) -> None:
-        super().__init__()
-        self.pieces: list[bytes] = []
-
-    def data_received(self, data: bytes) -> None:
-        self.pieces.append(data)
-
-
-def test_a_record_that_came_in_two_reads_was_handed_over_in_two_pieces(authority: Authority) -> None:
-    """A lane takes a request in one piece only, and a network cuts records at every 1,448 bytes."""
-    certificate = authority.issue("localhost")
-    wire, talker = Wire(), InPieces()
-    serving = TlsTransport(server_context(certificate.cert, certificate.key), talker, Deadlines(Clock()), timeout=5)
-    serving.connection_made(wire)
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = client_context(authority.file).wrap_bio(incoming, outgoing, server_hostname="localhost")
-    while not talker.made:
-        with contextlib.suppress(ssl.SSLWantReadError):
-            client.do_handshake()
-        serving.data_received(outgoing.read())
-        incoming.write(wire.take())
-    requests = [b"a" * 6000, b"b" * 200, b"c" * 3000]
-    for request in requests:
-        client.write(request)
-    encrypted = outgoing.read()
-    for place in range(0, len(encrypted), 1448):
-        serving.data_received(encrypted[place : place + 1448])
-    assert talker.pieces == requests
