@@ -162,7 +162,8 @@ class RelayLane(Lane):
         if self._is_metered and stencil.status < 300 and (usage := self._read_usage(body)) is None:
             return False  # what does not say its price is estimated on the ordinary way
         self._close_books(stencil.status, len(body), usage)
-        self.inbound.transport.write(stencil.fill((*values, self.name(), self.world.date_line), body))
+        own_id = self.name() if self.operation is not None else b""  # an edge route tells none
+        self.inbound.transport.write(stencil.fill((*values, own_id, self.world.date_line), body))
         self._settle(outbound, stencil.status, len(body), usage)
         return True
 
