@@ -140,6 +140,7 @@ def close_books(exchange: Exchange) -> None:
     if exchange.duration_us >= 0:
         return
     exchange.duration_us = (perf_counter_ns() - exchange.started) // 1000
+    exchange.gateway_us = exchange.own_us()
     exchange.count_payload()
     _read_meter(exchange)
     note_left(exchange)
@@ -150,7 +151,7 @@ def close_books(exchange: Exchange) -> None:
         unusual = None
         if exchange.error_kind or exchange.earlier:
             unusual = Unusual(exchange.error_kind, exchange.earlier)
-        numbers = numbers_of(exchange, exchange.usage, exchange.duration_us)
+        numbers = numbers_of(exchange, exchange.usage, (exchange.duration_us, exchange.gateway_us))
         books.end(end_payload(exchange.name(), numbers, unusual, _context(exchange)))
 
 
@@ -229,19 +230,21 @@ def _context(exchange: Exchange) -> bytes:
     return exchange.context
 
 
-def numbers_of(exchange: Exchange, usage: Usage | None, duration_us: int) -> tuple[float, ...]:
-    """In the order of `Numbers`, without its names: making one takes as long as all the rest."""
+def numbers_of(exchange: Exchange, usage: Usage | None, took_us: tuple[int, int]) -> tuple[float, ...]:
+    """In the order of `Numbers`, without its names: making one takes as long as all the rest. `took_us`: in all, and of
+    that here."""
+    duration_us, gateway_us = took_us
     started_at = exchange.begun_at or int(time() * 1000) - duration_us // 1000
     marks = flags(exchange.is_stream(), type(usage) is Estimated)
     ttft_us = (exchange.first_byte - exchange.started) // 1000 if exchange.first_byte else -1
     cost = usage or NOTHING
     counts = (cost.input, cost.cache_read, cost.cache_write, cost.output, cost.reasoning)
-    return (started_at, exchange.status, marks, exchange.attempts_made, *counts, 0.0, ttft_us, duration_us, 0,
+    return (started_at, exchange.status, marks, exchange.attempts_made, *counts, 0.0, ttft_us, duration_us, gateway_us,
             exchange.bytes_in, exchange.bytes_out)  # fmt: skip
 
 
 def _so_far(exchange: Exchange, duration_us: int) -> bytes:
     exchange.count_payload()
     unusual = Unusual("", exchange.earlier) if exchange.earlier else None
-    numbers = numbers_of(exchange, so_far(exchange), duration_us)
+    numbers = numbers_of(exchange, so_far(exchange), (duration_us, exchange.own_us()))
     return end_payload(exchange.name(), numbers, unusual, _context(exchange))

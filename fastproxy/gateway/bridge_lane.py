@@ -18,7 +18,7 @@ from fastproxy.gateway.bounds import load_bounded
 from fastproxy.gateway.frame import Frame, frame_of
 from fastproxy.gateway.inline import needs_files
 from fastproxy.gateway.lane import Lane
-from fastproxy.gateway.relay import own_lines
+from fastproxy.gateway.relay import milliseconds, own_lines
 from fastproxy.gateway.table import TRACE
 from fastproxy.gateway.take import UNREADABLE
 from fastproxy.gateway.translate import Translation, encoded, lossy_line, understand, upstream_head
@@ -66,6 +66,7 @@ class BridgeLane(Lane):
             return False
         outbound, body, path = begun
         outbound.transport.write(stencil.fill((*values, path, self._auth(), b"%d" % len(body)), body))
+        self._sent = perf_counter_ns()
         return True
 
     def take_large(self, basin: Basin, size: int) -> bool:
@@ -82,6 +83,7 @@ class BridgeLane(Lane):
             return False
         outbound, body, path = begun
         outbound.transport.write(self._head(groups, path, self._auth(), b"%d" % len(body)) + body)
+        self._sent = perf_counter_ns()
         self._habit.learn(data[: match.end()], self._rewrite)
         return True
 
@@ -139,6 +141,7 @@ class BridgeLane(Lane):
     # --- the reply ------------------------------------------------------------------------------------------------
 
     def whole_reply(self, outbound: Outbound, data: bytes) -> bool:
+        self._heard = perf_counter_ns()
         stencil = self.attempt.replies.stencil
         match = stencil.match(data)
         if match is None or (groups := match.groups())[::2] != stencil.constants:
@@ -151,7 +154,8 @@ class BridgeLane(Lane):
             return False
         body, varying, usage = answered
         self._close_books(200, len(body), usage)
-        self.inbound.transport.write(stencil.fill((*values, self.name(), varying, b"%d" % len(body)), body))
+        told = (self.name(), milliseconds(self._own_us))
+        self.inbound.transport.write(stencil.fill((*values, varying, b"%d" % len(body), *told), body))
         self._close(outbound, len(body), usage)
         return True
 
@@ -167,7 +171,8 @@ class BridgeLane(Lane):
             return False
         body, varying, usage = answered
         self._close_books(200, len(body), usage)
-        head = self._reply_head(reading, groups, self.name(), (varying, b"%d" % len(body)))
+        told = (self.name(), milliseconds(self._own_us))
+        head = self._reply_head(reading, groups, (varying, b"%d" % len(body)), told)
         self.attempt.replies.learn(data[:start], partial(self._rewrite_reply, reading))
         self.inbound.transport.write(head + body)
         self._close(outbound, len(body), usage)
@@ -190,17 +195,20 @@ class BridgeLane(Lane):
         return body, lossy_line(translation.losses, self.key) + self.world.date_line, usage
 
     def _reply_head(
-        self, reading: Reading, groups: tuple[bytes, ...], own_id: bytes, rest: tuple[bytes, bytes]
+        self, reading: Reading, groups: tuple[bytes, ...], rest: tuple[bytes, bytes], told: tuple[bytes, bytes]
     ) -> bytes:
         """The head for the client; of the upstream's, nothing but its request id."""
         theirs = groups[reading.request_id_at] if reading.request_id_at >= 0 else None
         varying, digits = rest
-        lines = own_lines(own_id, 1, theirs)
+        own_id, own_ms = told
+        lines = own_lines(own_id, 1, theirs, own_ms)
         return b"".join((self._reply_start, lines, varying, b"content-length: ", digits, b"\r\n\r\n"))
 
     def _rewrite_reply(self, reading: Reading, head: bytes) -> bytes | None:
         match = reading.match(head)
-        return self._reply_head(reading, match.groups(), extra(0), (extra(1), extra(2))) if match is not None else None
+        if match is None:
+            return None
+        return self._reply_head(reading, match.groups(), (extra(0), extra(1)), (extra(2), extra(3)))
 
     def _close(self, outbound: Outbound, size: int, usage: Usage) -> None:
         self._settle(outbound, 200, size, usage)

@@ -109,6 +109,7 @@ class _Rare:
     admitted = False  # only the upstream can refuse it any more
     begun_at = 0  # when its BEGIN was written, in Unix milliseconds
     duration_us = -1  # known when the books are closed
+    gateway_us = 0  # of it, likewise
     due = -1  # bytes of the body, where the client will count them: with the last of them it has all
     noted_at = 0  # the last PROGRESS, as perf_counter_ns
     context = b""  # the texts of its record, as packed for
@@ -122,8 +123,9 @@ class Exchange(_Rare):
     """One request. Stations fill it in; see design: accept, identify, admit, route, prepare, send, relay, settle."""
 
     __slots__ = ("attempt", "attempts_made", "body", "bytes_in", "bytes_out", "download", "entry",
-                 "head", "inbound", "journey", "outbound", "pieces", "reply", "started", "status",
-                 "suspended", "table", "target", "trouble", "upload", "upstream_done", "world")  # fmt: skip
+                 "head", "inbound", "journey", "outbound", "paused_at", "pieces", "reply", "started", "status",
+                 "suspended", "table", "target", "trouble", "upload", "upstream_done", "waited_ns",
+                 "world")  # fmt: skip
 
     def __init__(
         self, world: World, inbound: Inbound, head: RequestHead, body: bytes | memoryview, entry: Entry
@@ -147,6 +149,8 @@ class Exchange(_Rare):
         self.download = AS_IT_COMES
         self.pieces: list[bytes | memoryview] = []
         self.suspended = False
+        self.paused_at = 0  # of the present pause, as perf_counter_ns
+        self.waited_ns = 0  # in the pauses before
         self.upstream_done = False
         self.trouble: Exception | None = None
 
@@ -164,7 +168,12 @@ class Exchange(_Rare):
         if self.trouble is not None:
             self.check()
         self.suspended = True
-        return (yield None)
+        self.paused_at = begun = perf_counter_ns()
+        try:
+            return (yield None)
+        finally:
+            self.waited_ns += perf_counter_ns() - begun
+            self.paused_at = 0
 
     def check(self) -> None:
         """Raise what has gone wrong while the journey was not waiting."""
@@ -432,6 +441,11 @@ class Exchange(_Rare):
         if not self.request_id:
             self.request_id = self.world.next_id()
         return self.request_id
+
+    def own_us(self) -> int:
+        """Microseconds in which the journey waited for nobody. What is done for a piece of a body in the middle of a
+        pause counts as waiting."""
+        return max(0, (self.paused_at or perf_counter_ns()) - self.started - self.waited_ns) // 1000
 
     def client_ip(self) -> str:
         """Where the client is, as far as its proxies are believed; "unix" when that is a Unix socket."""

@@ -59,9 +59,10 @@ def _agent_line(head: RequestHead) -> bytes:
 class Lane(ABC):
     """What the last exchange of a connection decided, and under which circumstances. Stands in for an Exchange."""
 
-    __slots__ = ("_agent", "_auth", "_begun_at", "_books", "_context", "_duration", "_expires", "_habit",
+    __slots__ = ("_agent", "_auth", "_begun_at", "_books", "_context", "_duration", "_expires", "_habit", "_heard",
                  "_is_metered", "_kept", "_max_body", "_max_head", "_metered_as",
-                 "_outbound", "_reading", "_request_id", "_row", "_same", "_same_places", "_size", "_started",
+                 "_outbound", "_own_us", "_reading", "_request_id", "_row", "_same", "_same_places", "_sent",
+                 "_size", "_started",
                  "_strange", "attempt", "choices", "entry", "inbound", "key", "model", "operation", "table", "target",
                  "world")  # fmt: skip
 
@@ -91,7 +92,8 @@ class Lane(ABC):
         self._expires = self.key.expires if self.key is not None else 0.0
         self._request_id = b""
         self._outbound: Outbound | None = None
-        self._started = 0
+        self._started = self._sent = self._heard = 0  # as perf_counter_ns
+        self._own_us = 0
         self._strange = 0
         self._books = self.world.books if self.entry is not EDGE else None
         self._context = self._agent = b""
@@ -192,12 +194,14 @@ class Lane(ABC):
 
     def _close_books(self, status: int, size: int, usage: Usage | None) -> None:
         """To be called before a reply of `size` bytes is written; `usage` stays None where none is metered."""
-        self._duration = took = (perf_counter_ns() - self._started) // 1000
+        took_ns = perf_counter_ns() - self._started
+        self._duration = took = took_ns // 1000
+        self._own_us = own = (took_ns - self._heard + self._sent) // 1000
         if self._books is None:
             return
         cost = usage or NOTHING
         counts = (cost.input, cost.cache_read, cost.cache_write, cost.output, cost.reasoning)
-        numbers = (self._begun_at, status, 0, 1, *counts, 0.0, took, took, 0, self._size, size)
+        numbers = (self._begun_at, status, 0, 1, *counts, 0.0, took, took, own, self._size, size)
         self._books.end(end_payload(self._request_id, numbers, None, self._context))
 
     def _settle(self, outbound: Outbound, status: int, size: int, usage: Usage | None) -> None:
@@ -219,6 +223,7 @@ class Lane(ABC):
         exchange = self._exchange(with_body=False)
         exchange.attempt, exchange.attempts_made = self.attempt, 1
         exchange.status, exchange.bytes_out, exchange.usage = status, size, usage
+        exchange.gateway_us = self._own_us
         if self.world.log is not None:
             self.world.log(make_record(exchange, duration))
 
@@ -255,6 +260,7 @@ class Lane(ABC):
         if exchange.bytes_in < self._size:  # sent from the basin, and gone: nothing that may be sent again
             exchange.upload, exchange.bytes_in = PASSED_ON, self._size
         exchange.started, exchange.request_id = self._started, self._request_id
+        exchange.waited_ns = perf_counter_ns() - self._sent
         exchange.table = self.table
         if self._books is not None:
             exchange.admitted, exchange.begun_at = True, self._begun_at

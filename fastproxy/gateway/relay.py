@@ -7,7 +7,7 @@ A reply whose end has already been read leaves in one write. A longer one is mov
 from __future__ import annotations
 
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastproxy.gateway.books import close_books
 from fastproxy.gateway.exchange import AS_CHUNKS, JOIN_BYTES, ClientGone, Exchange
@@ -23,6 +23,10 @@ from fastproxy.wire.reply_head import BY_CHUNKED, BY_LENGTH, BY_NONE, BY_TUNNEL,
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_OWN_LINES: Final = (
+    b"x-request-id: %b\r\nrequest-id: %b\r\nx-fastproxy-attempts: %d\r\nserver-timing: gateway;dur=%b\r\n"
+)
 
 
 def relay_at_once(exchange: Exchange) -> bool:
@@ -145,7 +149,7 @@ def reply_head(exchange: Exchange, reply: ReplyHead) -> bytes:
     parts.append(attempt.reply_lines)
     if exchange.operation is not None and exchange.entry is not PROVIDER:
         theirs = reply.get(b"x-request-id") or reply.get(b"request-id")
-        parts.append(own_lines(exchange.name(), exchange.attempts_made, theirs))
+        parts.append(own_lines(exchange.name(), exchange.attempts_made, theirs, milliseconds(exchange.own_us())))
     if b"date" not in shape.index:
         parts.append(exchange.world.date_line)
     if inbound.state is not AT_REPLY or inbound.front.draining:
@@ -192,12 +196,16 @@ def _framing(exchange: Exchange, reply: ReplyHead) -> bytes:
     return b""
 
 
-def own_lines(request_id: bytes, attempts: int, theirs: bytes | None) -> bytes:
-    """What the gateway says of an exchange: its id, how many attempts, and what the upstream called it.
+def own_lines(request_id: bytes, attempts: int, theirs: bytes | None, own_ms: bytes) -> bytes:
+    """What the gateway says of an exchange: its id, how many attempts, the milliseconds of its own up to here, and what
+    the upstream called it.
 
-    OpenAI's SDK looks for the id in x-request-id, Anthropic's in request-id.
+    OpenAI's SDK looks for the id in x-request-id, Anthropic's in request-id. Server-Timing is W3C's, 2023-04-11.
     """
-    form = b"x-request-id: %b\r\nrequest-id: %b\r\nx-fastproxy-attempts: %d\r\n"
-    if theirs is None:
-        return form % (request_id, request_id, attempts)
-    return (form + b"x-upstream-request-id: %b\r\n") % (request_id, request_id, attempts, theirs)
+    form = _OWN_LINES % (request_id, request_id, attempts, own_ms)
+    return form if theirs is None else b"%bx-upstream-request-id: %b\r\n" % (form, theirs)
+
+
+def milliseconds(us: int) -> bytes:
+    """As Server-Timing wants them."""
+    return b"%d.%03d" % divmod(us, 1000)

@@ -13,7 +13,7 @@ from fastproxy.gateway.exchange import JOIN_BYTES
 from fastproxy.gateway.lane import STATUSES, Lane
 from fastproxy.gateway.mask import FIRST_STATUS
 from fastproxy.gateway.prepare import forwarded
-from fastproxy.gateway.relay import own_lines
+from fastproxy.gateway.relay import milliseconds, own_lines
 from fastproxy.gateway.send import IDEMPOTENT
 from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
 from fastproxy.wire.reply_head import MAX_REPLY_HEAD, STATUS_LINES
@@ -29,6 +29,7 @@ _METHOD: Final = (0,)
 _METHOD_AND_TARGET: Final = (0, 1)
 _EDGE_VARIES: Final = (b"content-length", b"content-type")
 _VARIES: Final = (b"content-length",)
+_NOTHING_TOLD: Final = (b"", b"")  # an edge route tells nothing of its own
 
 
 class RelayLane(Lane):
@@ -80,6 +81,7 @@ class RelayLane(Lane):
             outbound.transport.writelines((stencil.fill(values, b""), memoryview(data)[start:]))
             if not self._repeatable and (self._model is None or self._model.learnt):
                 self.inbound.read_large(self.world.basin)
+        self._sent = perf_counter_ns()
         return True
 
     def take_large(self, basin: Basin, size: int) -> bool:
@@ -100,6 +102,7 @@ class RelayLane(Lane):
         if outbound is None:
             return False
         basin.send(outbound.transport, stencil.fill((*values, self._auth()), b""), start, size)
+        self._sent = perf_counter_ns()
         return True
 
     def _take_new(self, data: bytes) -> bool:
@@ -123,6 +126,7 @@ class RelayLane(Lane):
             outbound.transport.write(head + data[start:])
         else:
             outbound.transport.writelines((head, memoryview(data)[start:]))
+        self._sent = perf_counter_ns()
         self._habit.learn(data[:start], self._rewrite)
         return True
 
@@ -151,6 +155,7 @@ class RelayLane(Lane):
 
     def whole_reply(self, outbound: Outbound, data: bytes) -> bool:
         """Relay `data` if it is one whole reply like the last one; False leaves it to the ordinary way."""
+        self._heard = perf_counter_ns()
         stencil = self.attempt.replies.stencil
         match = stencil.match(data)
         if match is None or (groups := match.groups())[::2] != stencil.constants:
@@ -162,8 +167,8 @@ class RelayLane(Lane):
         if self._is_metered and stencil.status < 300 and (usage := self._read_usage(body)) is None:
             return False  # what does not say its price is estimated on the ordinary way
         self._close_books(stencil.status, len(body), usage)
-        own_id = self.name() if self.operation is not None else b""  # an edge route tells none
-        self.inbound.transport.write(stencil.fill((*values, own_id, self.world.date_line), body))
+        told = (self.name(), milliseconds(self._own_us)) if self.operation is not None else _NOTHING_TOLD
+        self.inbound.transport.write(stencil.fill((*values, self.world.date_line, *told), body))
         self._settle(outbound, stencil.status, len(body), usage)
         return True
 
@@ -189,20 +194,24 @@ class RelayLane(Lane):
         if self._is_metered and status < 300 and (usage := self._read_usage(body)) is None:
             return False
         self._close_books(status, len(body), usage)
-        head = self._reply_head(reading, groups, self.name(), self.world.date_line)
+        told = (self.name(), milliseconds(self._own_us))
+        head = self._reply_head(reading, groups, self.world.date_line, told)
         self.attempt.replies.learn(data[:start], partial(self._rewrite_reply, reading))
         self.inbound.transport.write(head + body)
         self._settle(outbound, status, len(body), usage)
         return True
 
-    def _reply_head(self, reading: Reading, groups: tuple[bytes, ...], own_id: bytes, date_line: bytes) -> bytes:
+    def _reply_head(
+        self, reading: Reading, groups: tuple[bytes, ...], date_line: bytes, told: tuple[bytes, bytes]
+    ) -> bytes:
         """The head for the client, of what the reading has picked out of the upstream's."""
         parts = [STATUS_LINES[int(groups[0])]]
         parts += [groups[place] for place in reading.runs]
         parts.append(self.attempt.reply_lines)
         if self.operation is not None:
             theirs = groups[reading.request_id_at] if reading.request_id_at >= 0 else None
-            parts.append(own_lines(own_id, 1, theirs))
+            own_id, own_ms = told
+            parts.append(own_lines(own_id, 1, theirs, own_ms))
         if b"date" not in reading.shape.index:
             parts.append(date_line)
         parts += (b"content-length: ", groups[reading.length_at], b"\r\n\r\n")
@@ -210,4 +219,4 @@ class RelayLane(Lane):
 
     def _rewrite_reply(self, reading: Reading, head: bytes) -> bytes | None:
         match = reading.match(head)
-        return self._reply_head(reading, match.groups(), extra(0), extra(1)) if match is not None else None
+        return self._reply_head(reading, match.groups(), extra(0), (extra(1), extra(2))) if match is not None else None

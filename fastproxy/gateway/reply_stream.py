@@ -9,7 +9,7 @@ from fastproxy.errors import UpstreamFailed
 from fastproxy.formats.events import Begin, Done, Event
 from fastproxy.gateway.books import close_books
 from fastproxy.gateway.exchange import AS_CHUNKS, AS_IT_COMES
-from fastproxy.gateway.relay import own_lines
+from fastproxy.gateway.relay import milliseconds, own_lines
 from fastproxy.gateway.translate import Translation, lossy_line, reply_context, wants_array
 from fastproxy.wire.chunked import LAST_CHUNK
 from fastproxy.wire.inbound import AT_REPLY
@@ -111,7 +111,7 @@ def reply_head(exchange: Exchange, kind: bytes, framing: bytes) -> bytes:
             STATUS_LINES[200],
             b"content-type: " + kind + b"\r\n",
             exchange.the_attempt().reply_lines,
-            own_lines(exchange.name(), exchange.attempts_made, theirs),
+            own_lines(exchange.name(), exchange.attempts_made, theirs, milliseconds(exchange.own_us())),
             lossy_line(losses, exchange.key),
             exchange.world.date_line,
             framing,

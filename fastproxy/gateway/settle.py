@@ -92,7 +92,7 @@ def make_record(exchange: Exchange, duration: int) -> Record:
         0.0,
         (exchange.first_byte - exchange.started) / 1e6 if exchange.first_byte else None,
         duration / 1000,
-        0,
+        exchange.gateway_us,
         exchange.bytes_in,
         exchange.bytes_out,
         exchange.client_ip(),

@@ -40,7 +40,7 @@ STREAMED: Final = {name: next(one for one in STREAMS if one.format == name) for 
 FAILED: Final = {"error": {"message": "slow down"}}
 UNREADABLE: Final = {"choices": 3, "content": 3, "candidates": 3, "output": 3}
 SAID_IN: Final = ("messages", "system", "contents", "systemInstruction", "system_instruction")
-TIMES: Final = ("started_at", "duration_ms", "ttft_ms")
+TIMES: Final = ("gateway_us", "started_at", "duration_ms", "ttft_ms")
 PAIRS: Final = list(permutations(CHAT_FORMATS, 2))
 
 

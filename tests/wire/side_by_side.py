@@ -27,7 +27,7 @@ Fields = tuple[tuple[bytes, bytes], ...]
 Values = dict[bytes, bytes]
 WARM_UP = 40  # a shape is compiled after 16 sightings, a stencil is cut after 16 more heads
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Id: 1\r\nContent-Length: 2\r\n\r\nok"
-_OWN_ID = re.compile(rb"(?<=\r\n)((?:x-)?request-id): [^\r]*")
+_OWN_ID = re.compile(rb"(?<=\r\n)((?:x-)?request-id|server-timing): [^\r]*")
 
 
 def _lay_nothing(exchange: Exchange) -> None:
