@@ -72,13 +72,11 @@ class Stencil:
 
     def fill(self, values: tuple[bytes, ...], body: bytes) -> bytes:
         """The rewritten head with these values (those of the extras behind those of the holes), and `body`."""
-        parts = self._parts
+        parts = self._parts.copy()
         for place, source in self._slots:
             parts[place] = values[source]
         parts[-1] = body
-        whole = b"".join(parts)
-        parts[-1] = b""
-        return whole
+        return b"".join(parts)
 
 
 def _nothing(data: bytes | memoryview) -> None:

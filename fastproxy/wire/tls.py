@@ -29,7 +29,8 @@ class _Ways(threading.local):
     time. With a pair for each, 64 connections do not stay in the processor's cache (1.2 us of a request's 24), and each
     keeps the size of its largest read.
 
-    Both are empty whenever the code of others runs: what goes in comes out in the same call, or is taken out.
+    Both are empty whenever the code of others runs: what goes in comes out in the same call, or is taken out. A
+    transport is to be used in the thread that made it.
     """
 
     def __init__(self) -> None:
@@ -120,16 +121,18 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         """Bytes before the handshake is over, behind an end, or for a protocol with a buffer."""
-        if self._said_goodbye or self._ended:  # read away, lest the kernel answer with a reset; but not without end
+        if self._said_goodbye or self._ended or self._ssl is None:
+            # Read away, or the kernel would answer with a reset; but not without end.
             self._dropped += len(data)
             if self._dropped > MAX_DROPPED_BYTES:
                 self._raw.abort()
             return
+        if self._open and self._buffered:
+            self._fill(data)
+            return
         self._incoming.write(data)
         if not self._open:
             self._handshake()
-        elif self._buffered:
-            self._fill()
         else:
             self._decrypt()
 
@@ -171,16 +174,17 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         try:
             self._ssl.do_handshake()
         except ssl.SSLWantReadError:
-            self._flush()
             return
         except ssl.SSLError as error:
-            self._incoming.read()
-            self._flush()  # the alert tells the peer why
+            self._leave_empty()  # the alert tells the peer why
             self._finish_connecting(error)
             self._raw.close()
             return
-        early = self._incoming.read()
-        self._flush()
+        finally:
+            early = self._incoming.read()
+            self._flush()
+        if self._inner is None:
+            return
         self._open = True
         self._usual = not self._buffered
         self.deadline = NEVER
@@ -222,37 +226,41 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             pieces.append(piece)
         data = b"".join(pieces)
         self._leave_empty()
-        if data:
+        if data and self._inner is not None:
             self._inner.data_received(data)
         self._conclude()
 
-    def _fill(self) -> None:
+    def _fill(self, rest: bytes) -> None:
         """As `_decrypt`, into the buffer of the inner protocol, as often as it takes."""
-        while self._buffered and not self._mute and self._has_more():
-            view, count = self._inner.get_buffer(-1), 0
+        while self._buffered and not self._mute and (rest or self._has_more()):
+            view, count = memoryview(self._inner.get_buffer(-1)), 0
+            if not view.nbytes:
+                raise RuntimeError("get_buffer() returned an empty buffer")
+            if self._said_goodbye or self.is_closing():
+                break
+            self._incoming.write(rest)
             while count < len(view) and self._has_more() and (got := self._record(len(view) - count, view[count:])):
                 count += got
             rest = self._incoming.read() if not (self._ended or self._broken) else b""
             self._leave_empty()
             if count:
                 self._inner.buffer_updated(count)
+        if not self._mute and (rest or self._has_more()):  # for a protocol without a buffer
             self._incoming.write(rest)
-        if self._has_more() and not self._mute:  # for a protocol without a buffer
             self._decrypt()
         else:
-            self._leave_empty()
             self._conclude()
 
     def _leave_empty(self) -> None:
-        self._flush()
         if self._incoming.pending:
             self._incoming.read()
+        self._flush()
 
     def _conclude(self) -> None:
         """Act on what has been found behind the last record."""
         if self._broken:
             self.abort()
-        elif self._ended:
+        elif self._ended and not (self._said_goodbye or self._closing):
             self._usual = False
             if self._inner is not None and not self._inner.eof_received():
                 self.close()
@@ -268,18 +276,25 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def write(self, data: Data) -> None:
         if self._mute:
             return
-        if len(data) > WRITE_BYTES:
-            view = memoryview(data)
-            for start in range(0, len(data), WRITE_BYTES):
-                self.write(view[start : start + WRITE_BYTES])
-            return
         try:
-            self._write(data)
+            if len(data) <= WRITE_BYTES:
+                self._write(data)
+                encrypted = self._outgoing.read()
+            else:
+                encrypted = self._in_parts(memoryview(data))
         except ssl.SSLError:
             self._flush()
             self.abort()
             return
-        self._raw.write(self._outgoing.read())
+        self._raw.write(encrypted)
+
+    def _in_parts(self, view: memoryview) -> bytes:
+        """Encrypted part by part, but one write: the transport may call back in the middle of it."""
+        parts = []
+        for start in range(0, len(view), WRITE_BYTES):
+            self._write(view[start : start + WRITE_BYTES])
+            parts.append(self._outgoing.read())
+        return b"".join(parts)
 
     def writelines(self, list_of_data: Iterable[Data]) -> None:
         self.write(b"".join(list_of_data))
@@ -302,9 +317,13 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if self._ssl is not None and self._open and not self._said_goodbye:
             self._said_goodbye = self._mute = True
             self._usual = False
+            # An engine reads when it says goodbye. What lies here belongs to another, if the collector closes us.
+            coming, going = self._incoming.read(), self._outgoing.read()
             with contextlib.suppress(ssl.SSLError):  # the peer's close_notify is not waited for
                 self._ssl.unwrap()
             self._flush()
+            self._incoming.write(coming)
+            self._outgoing.write(going)
 
     def close(self) -> None:
         """Send close_notify and close once everything is written."""
@@ -325,7 +344,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self._inner = protocol
         self._buffered = isinstance(protocol, asyncio.BufferedProtocol)
-        self._usual = self._open and not self._buffered and not self._said_goodbye
+        self._usual = self._open and not (self._buffered or self._said_goodbye or self._ended)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         return cast("asyncio.BaseProtocol", self._inner)

@@ -257,14 +257,109 @@ def test_early_data_behind_the_handshake_is_handed_over(authority: Authority) ->
     assert other.open().works()
 
 
-def test_large_writes_are_encrypted_in_parts(authority: Authority) -> None:
+def test_large_writes_are_encrypted_in_parts_and_written_as_one(authority: Authority) -> None:
+    """A transport calls back in the middle of a write, and who closes then must not cut it short."""
     line = Line(authority).open()
     said = bytes(range(256)) * 4100
     assert len(said) > 4 * WRITE_BYTES
+    before = line.wire.writes
     line.tls.write(memoryview(said))
+    assert line.wire.writes == before + 1
     line.incoming.write(line.wire.take())
     heard = b""
     while line.incoming.pending or line.peer.pending():
         heard += line.peer.read(1 << 20)
     assert heard == said
     assert line.works()
+
+
+class Odd(Filler):
+    """Does something where it is only asked for its buffer."""
+
+    def __init__(self, then: Hearer, at_buffer: Callable[[], memoryview | bytearray]) -> None:
+        super().__init__(100, then)
+        self.at_buffer = at_buffer
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        self.view = self.at_buffer()  # type: ignore[assignment]  # asyncio takes any buffer
+        return self.view
+
+
+def test_a_buffer_that_cannot_be_had_leaves_nothing_to_others(authority: Authority) -> None:
+    line, other = Line(authority).open(), Line(authority).open()
+
+    def fails() -> memoryview:
+        raise MemoryError
+
+    for at_buffer, error in ((fails, MemoryError), (lambda: memoryview(b""), RuntimeError)):
+        line.tls.set_protocol(Odd(line.hearer, at_buffer))
+        with pytest.raises(error):
+            line.tls.data_received(line.records(b"lost"))
+        assert other.works()
+
+
+def test_who_closes_another_when_asked_for_a_buffer_takes_nothing_of_the_read(authority: Authority) -> None:
+    line, other = Line(authority).open(), Line(authority).open()
+    view = memoryview(bytearray(100))
+
+    def closes() -> memoryview:
+        other.tls.close()
+        return view
+
+    odd = Odd(line.hearer, closes)
+    line.tls.set_protocol(odd)
+    line.tls.data_received(line.records(b"heard"))
+    assert odd.pieces == [b"heard"]
+
+
+def test_any_buffer_will_do(authority: Authority) -> None:
+    line = Line(authority).open()
+    own = bytearray(10)
+    odd = Odd(line.hearer, lambda: own)
+    line.tls.set_protocol(odd)
+    line.tls.data_received(line.records(b"one", b"two"))
+    assert odd.pieces == [b"onetwo"]
+
+
+def test_a_connection_that_the_collector_closes_takes_nothing_of_another(authority: Authority) -> None:
+    """It may come round while a record lies ready, and run what has to be done for the dead."""
+    line, other = Line(authority).open(), Line(authority).open()
+    read = line.tls._read
+
+    def reads(*given: int) -> bytes:
+        other.tls.close()
+        return read(*given)
+
+    line.tls._read = reads
+    line.tls.data_received(line.records(b"heard"))
+    assert line.hearer.pieces == [b"heard"]
+    assert line.works()
+
+
+@pytest.mark.parametrize("way", ["close", "write_eof", "abort"])
+def test_who_has_closed_hears_of_no_end_behind_it(authority: Authority, way: str) -> None:
+    """An inbound connection that lingers would be closed at once, and its reply with it (RFC 9112 9.6)."""
+    hearer = Hearer()
+    line = Line(authority, hearer).open()
+    hearer.at_each = getattr(line.tls, way)
+    line.tls.data_received(line.records(b"nonsense") + line.goodbye())
+    assert (hearer.pieces, hearer.ends) == ([b"nonsense"], 0)
+    assert line.wire.closed is (way != "write_eof")
+
+
+def test_who_takes_over_behind_an_end_hears_nothing_more(authority: Authority) -> None:
+    line = Line(authority).open()
+    line.hearer.stays = True
+    line.tls.data_received(line.goodbye())
+    line.tls.set_protocol(line.hearer)
+    for _ in range(3):
+        line.tls.data_received(b"\x17\x03\x03\x00\x05loose")
+    assert line.hearer.ends == 1
+
+
+def test_bytes_for_a_connection_that_is_lost_are_nobodys(authority: Authority) -> None:
+    line, other = Line(authority).open(), Line(authority).open()
+    late = line.records(b"late")
+    line.tls.connection_lost(None)
+    line.tls.data_received(late)
+    assert other.works()
