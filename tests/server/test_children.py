@@ -33,13 +33,14 @@ def children(tmp_path: Path) -> Children:
     return Children(arena, [Place(worker, 0, 2, arena.column(2)), Place(once, 0, 3, arena.column(3))])
 
 
-def fork(children: Children, place: Place, *, ready: bool = True) -> None:
-    """A process that waits to be killed."""
+def fork(children: Children, place: Place, *, ready: bool = True, stays: bool = True) -> None:
+    """A process that waits to be killed, or leaves by itself."""
     children.prepare(place)
     pid = os.fork()
     if pid == 0:
-        signal.pause()
-        os._exit(0)
+        if stays:
+            signal.pause()
+        os._exit(1)
     children.born(place, pid)
     if ready:
         place.column[rows.STATE] = rows.READY
@@ -47,8 +48,11 @@ def fork(children: Children, place: Place, *, ready: bool = True) -> None:
 
 
 def kill(children: Children, place: Place, number: signal.Signals = signal.SIGKILL) -> None:
-    if number:
-        os.kill(place.pid, number)
+    os.kill(place.pid, number)
+    await_death(children, place)
+
+
+def await_death(children: Children, place: Place) -> None:
     deadline = time.monotonic() + 5
     while place.is_alive and time.monotonic() < deadline:
         children.reap()
@@ -75,6 +79,26 @@ def test_back_off_grows_and_ends_at_five_seconds(children: Children) -> None:
         delays.append(round(worker.respawn_at - worker.started, 3))
     assert delays == [0, 0, 0, 0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5]
     assert not worker.was_ready
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_who_kills_workers_one_after_the_other_waited_five_seconds_for_each(children: Children, noticed: bool) -> None:
+    worker, delays = children.places[0], []
+    for _ in range(12):
+        fork(children, worker, ready=noticed)
+        worker.column[rows.STATE] = rows.READY
+        kill(children, worker)
+        delays.append(round(worker.respawn_at - worker.started, 3))
+    assert delays == [0] * 4 + [0.02] * 8
+
+
+def test_a_worker_that_gives_up_when_it_should_serve_is_waited_for_longer(children: Children) -> None:
+    worker, delays = children.places[0], []
+    for _ in range(7):
+        fork(children, worker, stays=False)
+        await_death(children, worker)
+        delays.append(round(worker.respawn_at - worker.started, 3))
+    assert delays == [0, 0, 0, 0, 0.1, 0.2, 0.4]
 
 
 def test_an_old_worker_is_replaced_at_once_whatever_came_before(children: Children) -> None:
