@@ -24,9 +24,9 @@ USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080 9090
-# the master is process 1: it reaps its children and turns TERM into a drain, so no init is needed
+# the master is process 1: it reaps its children and turns TERM into a drain. Put no init in front of it (tini, --init): it
+# refuses USR2 as process 1 only, and behind an init the new master would be orphaned and the container end with the old one
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=4s --start-period=10s --retries=3 \
-  CMD ["/opt/venv/bin/python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['FASTPROXY_LISTEN'].rpartition(':')[2] + '/health', timeout=3)"]
+HEALTHCHECK --interval=10s --timeout=4s --start-period=10s --retries=3 CMD ["fastproxy", "health"]
 ENTRYPOINT ["fastproxy"]
 CMD ["serve"]

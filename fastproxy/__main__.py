@@ -1,12 +1,19 @@
-"""The command line: `fastproxy serve | check | status | reload | mock | bench | convert | db | key | ledger`. The only
-file that wires the planes together."""
+"""The command line: `fastproxy serve | check | status | reload | health | mock | bench | convert | db | key | ledger`.
+The only file that wires the planes together. fastproxy.launch runs it."""
 
 from __future__ import annotations
+
+import sys
+
+# `python -m fastproxy` begins as the script does: with what must not wait for the imports below.
+if __name__ == "__main__":
+    from fastproxy import launch
+
+    sys.exit(launch.main())
 
 import argparse
 import json
 import os
-import sys
 from dataclasses import replace
 from importlib.metadata import version
 from operator import attrgetter
@@ -16,6 +23,9 @@ from typing import TYPE_CHECKING, Final
 from fastproxy.admin.serve import AdminOptions, Control, admin_role
 from fastproxy.config import FLAGS, Listen, Settings, VendorEnv, describe, load, unenforced, warnings
 from fastproxy.errors import ConfigError, FormatError
+from fastproxy.health import add_arguments as add_health_arguments
+from fastproxy.health import door_of
+from fastproxy.health import run as run_health
 from fastproxy.providers.catalogue import ALIASES, PROVIDERS
 from fastproxy.publish.compose import make_snapshot
 from fastproxy.publish.opening import Opening, keep, open_with
@@ -31,6 +41,7 @@ from fastproxy.server.plan import (
     ShelfPlan,
     StartError,
 )
+from fastproxy.snapshot import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -86,6 +97,9 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         if name == "status":
             command.add_argument("--json", action="store_true")
         command.set_defaults(run=run)
+    command = commands.add_parser("health", help="ask the gateway of this machine if it serves")
+    add_health_arguments(command)
+    command.set_defaults(run=lambda args, _: run_health(args, os.environ))
     command = commands.add_parser("mock", help="a mock provider that speaks the four formats")
     mock.add_arguments(command)
     command.set_defaults(run=lambda args, _: mock.main(args))
@@ -270,7 +284,7 @@ def _serve(args: argparse.Namespace, arguments: list[str]) -> int:
         heartbeat_timeout=settings.limits.heartbeat_timeout,
         pin=settings.pin,
         shelf=ShelfPlan(settings.remember.store, settings.remember.size, master.derive("what the shelf holds")),
-        announce=lambda bound: _announce(settings, bound),
+        announce=lambda bound: _announce(settings, bound, opening),
     )
     return int(run_master(plan))
 
@@ -348,21 +362,31 @@ def _run_mock(seat: Seat) -> None:
     run(MockOptions(chunk_delay_ms=30.0), seat.sockets[0], lambda _: seat.ready(), lives)
 
 
-def _announce(settings: Settings, bound: Mapping[str, tuple[str, ...]]) -> None:
+def _announce(settings: Settings, bound: Mapping[str, tuple[str, ...]], opening: Opening) -> None:
     """Tell where we are, and with --demo what to try."""
     data = bound.get("worker", ("",))
     lines = [f"fastproxy {version('fastproxy')} serves on {', '.join(data)}"]
     if bound.get("admin"):
         lines.append(f"admin and /metrics on {', '.join(bound['admin'])}")
     if settings.demo:
-        lines += [
-            "demo: a mock provider answers, no account is needed. Try:",
-            f"  curl http://{data[0]}/v1/chat/completions -H 'content-type: application/json' \\",
-            """    -d '{"model": "gpt-5", "messages": [{"role": "user", "content": "Hello"}]}'""",
-        ]
+        has_tls = settings.listen[0].tls is not None
+        lines += demo_lines(data[0], has_tls=has_tls, needs_key=not unpack(opening.snapshot).open_to_all)
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def demo_lines(listen: str, *, has_tls: bool, needs_key: bool) -> list[str]:
+    """A command that works as printed on this machine, but for the key, which is its owner's to know."""
+    door = door_of(listen)
+    options = (f"--unix-socket {door.unix} " if door.unix else "") + ("--insecure " if has_tls else "")
+    url = f"{door.url('https' if has_tls else 'http')}/v1/chat/completions"
+    key = ["    -H 'authorization: Bearer YOUR_KEY' \\"] if needs_key else []
+    told = "no account is needed"
+    if needs_key:
+        told += ", but a key of this gateway, which FASTPROXY_KEY or --key sets"
+    return [
+        f"demo: a mock provider answers, {told}. Try:",
+        f"  curl {options}{url} -H 'content-type: application/json' \\",
+        *key,
+        """    -d '{"model": "gpt-5", "messages": [{"role": "user", "content": "Hello"}]}'""",
+    ]

@@ -18,7 +18,7 @@ PRODUCT = [path for path in SOURCES if path.is_relative_to(ROOT / "fastproxy")]
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
 VAGUE = re.compile(r"(utils?|helpers?|common|base|manager|misc|handlers?)\.py")
-READS_ENVIRONMENT = {"fastproxy/config/assemble.py", "fastproxy/__main__.py"}
+READS_ENVIRONMENT = {"fastproxy/config/assemble.py", "fastproxy/__main__.py", "fastproxy/launch.py"}
 STARTS_TASKS = (
     "fastproxy/loadtest/load/dialer.py",
     "fastproxy/server/doorways.py",

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent / "fastproxy"
 LINES = (  # lowest first
-    {"errors", "__init__"},
-    {"shared", "record", "payloads", "config"},
+    {"errors", "health", "__init__"},
+    {"shared", "record", "payloads", "config", "launch"},
     {"snapshot"},
     {"wire", "formats", "mcp"},
     {"providers", "plugins"},

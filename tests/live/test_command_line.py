@@ -56,7 +56,7 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
     assert "usage: fastproxy" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["serve", "check", "status", "reload", "mock"])
+@pytest.mark.parametrize("name", ["serve", "check", "status", "reload", "health", "mock"])
 def test_every_command_explains_itself(name: str) -> None:
     done = command(name, "--help")
     assert (done.returncode, done.stderr) == (0, "")
