@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fastproxy.gateway.relay_lane import RelayLane
 from fastproxy.wire import stencil
 from fastproxy.wire.basin import LargeReads
-from fastproxy.wire.stencil import FIRST_EXTRA, MAX_HOLES, NO_STENCIL, Habit, extra, mark
+from fastproxy.wire.stencil import FIRST_EXTRA, MAX_HOLES, MAX_SHARED, NO_STENCIL, Habit, extra, mark
 from tests.gateway.gateway_stage import key, pour, unified
 from tests.wire.fakes import wire_of
 from tests.wire.side_by_side import OK, WARM_UP, Fields, Pair, Values, head_of
@@ -470,3 +470,44 @@ def test_clients_chose_how_much_was_compiled(monkeypatch: pytest.MonkeyPatch) ->
             habit.learn(b"GET /%b HTTP/1.1\r\nUnseen: %d\r\n\r\n" % (b"z" * (900 + length), number), lambda head: head)
         fits += habit.stencil is not NO_STENCIL
     assert fits == 3
+
+
+def _traced(trace: int, host: bytes = b"a.test", note: bytes = b"n") -> bytes:
+    return b"GET /follow HTTP/1.1\r\nHost: %b\r\nX-Note: %b\r\ntraceparent: %d\r\n\r\n" % (host, note, trace)
+
+
+def _same(head: bytes) -> bytes:
+    return head
+
+
+def test_a_new_connection_follows_what_others_have_learnt() -> None:
+    """Most connections of a client are short, and each had to see 33 heads before it knew them."""
+    first, second, other = Habit(), Habit(), Habit()
+    for trace in range(WARM_UP):
+        first.learn(_traced(trace), _same)
+    assert first.stencil is not NO_STENCIL
+    second.learn(_traced(1000), _same)
+    assert second.stencil is first.stencil
+    other.learn(_traced(1000, b"b.test"), _same)
+    assert other.stencil not in (first.stencil, NO_STENCIL)
+    match = other.stencil.match(_traced(7, b"b.test"))
+    assert match is not None
+    assert (match.groups()[::2] == other.stencil.constants, match.groups()[1::2]) == (True, (b"7",))
+
+
+def test_who_follows_others_learns_what_is_different_with_it() -> None:
+    first, second = Habit(), Habit()
+    for trace in range(WARM_UP):
+        first.learn(_traced(trace), _same)
+    for trace in range(WARM_UP):
+        second.learn(_traced(trace, note=b"%d" % trace), _same)
+    assert len(second.stencil.constants) == 3
+
+
+def test_what_is_known_of_heads_is_bounded() -> None:
+    for number in range(MAX_SHARED + 50):
+        habit = Habit()
+        for trace in range(WARM_UP):
+            habit.learn(b"GET /%d HTTP/1.1\r\nTrace: %d\r\n\r\n" % (number, trace), _same)
+    assert len(stencil._known_holes) <= MAX_SHARED
+    assert len(stencil._stencils) <= MAX_SHARED
