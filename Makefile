@@ -10,7 +10,7 @@ PIP := $(RUN)/pip install --quiet --disable-pip-version-check --constraint const
 TESTS ?= tests
 # worksteal leaves the tests of a file to one worker, which then starts the servers that they share once; a third worker
 # on two cores gains a minute, and loads the live tests more
-WORKERS ?= -n 2 --dist worksteal
+WORKERS ?= -n 3 --dist worksteal
 FLAGS ?=
 POSTGRESQL := postgresql=/usr/lib/postgresql/*/bin/initdb
 PEERS := nginx wrk haproxy caddy nodejs npm
