@@ -141,7 +141,7 @@ def _connected(door: Door, deadline: float) -> socket.socket:
     try:
         connection.settimeout(_left(deadline))
         connection.connect(door.unix)
-    except BaseException:
+    except (OSError, ValueError):  # of a path with a NUL
         connection.close()
         raise
     return connection

@@ -59,6 +59,11 @@ def await_death(children: Children, place: Place) -> None:
     assert not place.is_alive
 
 
+def delay_of(place: Place) -> float:
+    """Seconds from a death to the next process."""
+    return round(place.respawn_at - place.started, 3)
+
+
 def test_death_clears_gauges_and_keeps_counters(children: Children) -> None:
     worker = children.places[0]
     fork(children, worker)
@@ -76,7 +81,7 @@ def test_back_off_grows_and_ends_at_five_seconds(children: Children) -> None:
     for _ in range(12):
         fork(children, worker, ready=False)
         kill(children, worker)
-        delays.append(round(worker.respawn_at - worker.started, 3))
+        delays.append(delay_of(worker))
     assert delays == [0, 0, 0, 0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5]
     assert not worker.was_ready
 
@@ -88,7 +93,7 @@ def test_who_kills_workers_one_after_the_other_waited_five_seconds_for_each(chil
         fork(children, worker, ready=noticed)
         worker.column[rows.STATE] = rows.READY
         kill(children, worker)
-        delays.append(round(worker.respawn_at - worker.started, 3))
+        delays.append(delay_of(worker))
     assert delays == [0] * 4 + [0.02] * 8
 
 
@@ -97,7 +102,7 @@ def test_a_worker_that_gives_up_when_it_should_serve_is_waited_for_longer(childr
     for _ in range(7):
         fork(children, worker, stays=False)
         await_death(children, worker)
-        delays.append(round(worker.respawn_at - worker.started, 3))
+        delays.append(delay_of(worker))
     assert delays == [0, 0, 0, 0, 0.1, 0.2, 0.4]
 
 
