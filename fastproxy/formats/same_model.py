@@ -1,7 +1,8 @@
-"""Whether one request after the other asks for the same model, without reading the large ones whole.
+"""Whether one request after the other asks for the same model, without reading them whole.
 
 A long conversation is sent again with every turn: 40 KB and more, of which routing needs one name. `peek` walks all of
-it (0.3 us per KB). Once it has read one body of a client, the next can be judged by the bytes around that name:
+it (0.3 us per KB), and takes a short one apart as well. Once it has read one body of a client, the next can be judged
+by the bytes around that name:
 
     it begins as the last one began, up to and with its model     {"model":"gpt-5",…
     or it ends as the last one ended, from its model on           …,"model":"gpt-5","stream":true}
@@ -12,8 +13,8 @@ before), it is the only one, and its value is the one that was allowed. All its 
 without that has no other spelling. Whether the rest is JSON, says nothing twice and is valid UTF-8 is the upstream's to
 judge here, where `peek` would refuse it. What is not so easily seen is read whole: False says nothing.
 
-The search is libc's `strstr` (1 us for 40 KB, vectorised), because `bytes.find` needs 19. It ends at a NUL, so there
-must be none; CPython puts one behind the last byte.
+A large body is searched by libc's `strstr` (1 us for 40 KB, vectorised), because `bytes.find` needs 19. It ends at a
+NUL, so there must be none; CPython puts one behind the last byte. A small one is not worth the calls: `bytes.find`.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from typing import Any, Final
 
 from fastproxy.formats.peek import asks_for, json_string
 
-QUICK_BYTES: Final = 4096  # smaller bodies are read whole: it costs no more
+QUICK_BYTES: Final = 4096  # from here on libc searches
 MAX_ENDING: Final = 512  # kept per connection
+MAX_LESSONS: Final = 16  # small bodies of a client that are looked at for how they show their model
 
 _libc = ctypes.PyDLL(None)  # without giving up the GIL for a microsecond
 _find: Final[Any] = _libc.strstr
@@ -45,24 +47,40 @@ _BEFORE: Final = re.compile(rb",[ \t\n\r]*+$")
 class SameModel:
     """The model that one client's last request asked for, and how its body showed it."""
 
-    __slots__ = ("_ending", "_model", "_opening", "model")
+    __slots__ = ("_ending", "_lessons", "_model", "_opening", "model")
 
     def __init__(self, model: str) -> None:
         self.model = model
         self._model = json_string(model)
         self._opening = b""
         self._ending = b""
+        self._lessons = MAX_LESSONS
 
     def asked_by(self, data: bytes, start: int) -> bool:
         """Whether the JSON object from `start` to the end of `data` asks for that model, and surely for no other."""
-        if len(data) - start >= QUICK_BYTES and self.asked_at(id(data) + _CONTENT, data, start):
+        is_large = len(data) - start >= QUICK_BYTES
+        if self.asked_at(id(data) + _CONTENT, data, start) if is_large else self._asked_in(data, start):
             return True
         body = data[start:]
         if not asks_for(body, self._model):
             return False
-        if len(body) >= QUICK_BYTES:
+        if is_large or self._lessons:
+            self._lessons -= not is_large
             self.learn(body)
         return True
+
+    def _asked_in(self, data: bytes, start: int) -> bool:
+        """As `asked_at`, for a small body."""
+        opening, ending = self._opening, self._ending
+        if opening:
+            at = start + len(opening)
+            is_only = data.startswith(opening, start) and data.endswith(b"}") and data.find(_NAME, at) < 0
+        elif ending and data.startswith(b"{", start) and data.endswith(ending):
+            at = start
+            is_only = data.find(_NAME, at) == len(data) - len(ending) + ending.index(_NAME)
+        else:
+            return False
+        return is_only and (data.find(b"\\", at) < 0 or data.find(_ESCAPED, at) < 0)
 
     def surely_asked_by(self, body: bytes) -> bool:
         """As `asked_by` for a body that has not been read yet: False says nothing."""

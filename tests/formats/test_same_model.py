@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fastproxy.formats.peek import asks_for, json_string
-from fastproxy.formats.same_model import MAX_ENDING, QUICK_BYTES, SameModel
+from fastproxy.formats.same_model import MAX_ENDING, MAX_LESSONS, QUICK_BYTES, SameModel
 from fastproxy.wire.basin import READ_BYTES, Basin
 
 if TYPE_CHECKING:
@@ -84,7 +84,16 @@ def by_basin(same: SameModel, body: bytes) -> bool:
     return same.asked_at(basin.address, basin.hold(len(data)), len(JUNK))
 
 
-WAYS: list[Callable[[SameModel, bytes], bool]] = [by_read, by_bare_read, by_basin]
+def by_small_read(same: SameModel, body: bytes) -> bool:
+    """As it would be with less in it, which is searched otherwise."""
+    return same.asked_by(JUNK + small(body), len(JUNK))
+
+
+def small(body: bytes) -> bytes:
+    return re.sub(rb"x{64,}", b"x", body)
+
+
+WAYS: list[Callable[[SameModel, bytes], bool]] = [by_read, by_bare_read, by_basin, by_small_read]
 EVERY_WAY = pytest.mark.parametrize("ask", WAYS)
 
 
@@ -99,6 +108,23 @@ def test_the_usual_is_recognised_at_a_glance(
         body = TAUGHT[name].replace("xxx", text, 1).replace("x", "xx", 99)
         assert by_read(same, body.encode()), text
         assert ask(same, body.encode()), text
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_small_bodies_teach_as_well(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = small(TAUGHT[name].encode())
+    same = taught(body)
+    monkeypatch.setattr("fastproxy.formats.same_model.asks_for", lambda body, model: pytest.fail("read whole"))
+    for again in (body, body.replace(b"x", b"y\\n", 1), TAUGHT[name].encode()):
+        assert by_read(same, again)
+
+
+def test_small_bodies_that_never_show_their_model_the_same_way_teach_a_few_times_only() -> None:
+    same = SameModel(MODEL)
+    nested = b'{"model":"gpt-5","messages":[{"model":1}]}'
+    for _ in range(2 * MAX_LESSONS):
+        assert by_read(same, nested)
+    assert same._lessons == 0
 
 
 def attacks() -> dict[str, bytes]:
