@@ -25,7 +25,7 @@ from fastproxy.gateway.translate import Translation, encoded, lossy_line, unders
 from fastproxy.gateway.vault import restore
 from fastproxy.gateway.whole import answer
 from fastproxy.wire.reply_head import MAX_REPLY_HEAD, STATUS_LINES
-from fastproxy.wire.stencil import extra
+from fastproxy.wire.stencil import CONSTANT, extra
 
 if TYPE_CHECKING:
     from fastproxy.formats.usage_fields import Usage
@@ -58,14 +58,13 @@ class BridgeLane(Lane):
         self._started = perf_counter_ns()
         stencil = self._habit.stencil
         match = stencil.match(data)
-        if match is None or (groups := match.groups())[::2] != stencil.constants:
+        if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
             return self._take_new(data)
-        values = groups[1::2]
-        begun = self._begin(data, match.end(), values[stencil.length_at])
+        begun = self._begin(data, match.end(), groups[stencil.length_at])
         if begun is None:
             return False
         outbound, body, path = begun
-        outbound.transport.write(stencil.fill((*values, path, self._auth(), b"%d" % len(body)), body))
+        outbound.transport.write(stencil.fill(groups, (path, self._auth(), b"%d" % len(body), body)))
         self._sent = perf_counter_ns()
         return True
 
@@ -144,10 +143,10 @@ class BridgeLane(Lane):
         self._heard = perf_counter_ns()
         stencil = self.attempt.replies.stencil
         match = stencil.match(data)
-        if match is None or (groups := match.groups())[::2] != stencil.constants:
+        if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
             return self._new_reply(outbound, data)
-        values, start = groups[1::2], match.end()
-        if values[stencil.length_at] != b"%d" % (len(data) - start) or stencil.status != 200:
+        start = match.end()
+        if groups[stencil.length_at] != b"%d" % (len(data) - start) or stencil.status != 200:
             return False
         answered = self._answer(data, start)
         if answered is None:
@@ -155,7 +154,7 @@ class BridgeLane(Lane):
         body, varying, usage = answered
         self._close_books(200, len(body), usage)
         told = (self.name(), milliseconds(self._own_us))
-        self.inbound.transport.write(stencil.fill((*values, varying, b"%d" % len(body), *told), body))
+        self.inbound.transport.write(stencil.fill(groups, (varying, b"%d" % len(body), *told, body)))
         self._close(outbound, len(body), usage)
         return True
 

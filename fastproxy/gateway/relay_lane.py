@@ -17,7 +17,7 @@ from fastproxy.gateway.relay import milliseconds, own_lines
 from fastproxy.gateway.send import IDEMPOTENT
 from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
 from fastproxy.wire.reply_head import MAX_REPLY_HEAD, STATUS_LINES
-from fastproxy.wire.stencil import extra
+from fastproxy.wire.stencil import CONSTANT, extra
 
 if TYPE_CHECKING:
     from fastproxy.gateway.exchange import Exchange
@@ -63,10 +63,10 @@ class RelayLane(Lane):
         self._started = perf_counter_ns()
         stencil = self._habit.stencil
         match = stencil.match(data)
-        if match is None or (groups := match.groups())[::2] != stencil.constants:
+        if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
             return self._take_new(data)
-        values, start = groups[1::2], match.end()
-        digits = values[stencil.length_at] if stencil.length_at >= 0 else b"0"
+        start = match.end()
+        digits = groups[stencil.length_at] if stencil.length_at >= 0 else b"0"
         if digits != b"%d" % (len(data) - start):
             return False  # before a model is looked for in half a body
         if self._model is not None and not self._model.asked_by(data, start):
@@ -74,11 +74,10 @@ class RelayLane(Lane):
         outbound = self._set_off(data, len(data) - start, start)
         if outbound is None:
             return False
-        values = (*values, self._auth())
         if len(data) < JOIN_BYTES:
-            outbound.transport.write(stencil.fill(values, data[start:]))
+            outbound.transport.write(stencil.fill(groups, (self._auth(), data[start:])))
         else:
-            outbound.transport.writelines((stencil.fill(values, b""), memoryview(data)[start:]))
+            outbound.transport.writelines((stencil.fill(groups, (self._auth(), b"")), memoryview(data)[start:]))
             if not self._repeatable and (self._model is None or self._model.learnt):
                 self.inbound.read_large(self.world.basin)
         self._sent = perf_counter_ns()
@@ -91,17 +90,17 @@ class RelayLane(Lane):
         self._started = perf_counter_ns()
         data, stencil = basin.hold(size), self._habit.stencil
         match = stencil.match(data)
-        if match is None or (groups := match.groups())[::2] != stencil.constants:
+        if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
             return False
-        values, start = groups[1::2], match.end()
-        if stencil.length_at < 0 or values[stencil.length_at] != b"%d" % (size - start):
+        start = match.end()
+        if stencil.length_at < 0 or groups[stencil.length_at] != b"%d" % (size - start):
             return False
         if not (self._model is None or self._model.asked_at(basin.address, data, start)):
             return False
         outbound = self._set_off(bytes(data[:start]), size - start, start)
         if outbound is None:
             return False
-        basin.send(outbound.transport, stencil.fill((*values, self._auth()), b""), start, size)
+        basin.send(outbound.transport, stencil.fill(groups, (self._auth(), b"")), start, size)
         self._sent = perf_counter_ns()
         return True
 
@@ -158,17 +157,17 @@ class RelayLane(Lane):
         self._heard = perf_counter_ns()
         stencil = self.attempt.replies.stencil
         match = stencil.match(data)
-        if match is None or (groups := match.groups())[::2] != stencil.constants:
+        if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
             return self._new_reply(outbound, data)
-        values, start = groups[1::2], match.end()
-        if values[stencil.length_at] != b"%d" % (len(data) - start) or not self._may_relay(stencil.status, data, start):
+        start = match.end()
+        if groups[stencil.length_at] != b"%d" % (len(data) - start) or not self._may_relay(stencil.status, data, start):
             return False
         body, usage = data[start:], None
         if self._is_metered and stencil.status < 300 and (usage := self._read_usage(body)) is None:
             return False  # what does not say its price is estimated on the ordinary way
         self._close_books(stencil.status, len(body), usage)
         told = (self.name(), milliseconds(self._own_us)) if self.operation is not None else _NOTHING_TOLD
-        self.inbound.transport.write(stencil.fill((*values, self.world.date_line, *told), body))
+        self.inbound.transport.write(stencil.fill(groups, (self.world.date_line, *told, body)))
         self._settle(outbound, stencil.status, len(body), usage)
         return True
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from operator import itemgetter
 from time import monotonic
 from typing import Final
 
@@ -31,6 +32,7 @@ MAX_CUTS: Final = 8
 COMPILED_PER_SECOND = 100
 MAX_COMPILED: Final = 1024
 MAX_SHARED: Final = 512  # stencils known to all connections, of 10 KB at most
+CONSTANT: Final = slice(None, None, 2)
 FIRST_EXTRA: Final = 100
 MAX_STRANGE: Final = 256
 _START_OVER: Final = 64  # strange heads, after which they are the habit
@@ -53,12 +55,12 @@ def extra(number: int) -> bytes:
 
 
 class Stencil:
-    """`match(data)` picks a head apart: it fits if `groups()[::2] == constants`; `groups()[1::2]` are its values.
+    """`match(data)` picks a head apart: it fits if `groups()[CONSTANT] == constants`; the groups between are values.
 
-    `length_at` is the place of Content-Length among the values, -1 without one; `status` that of a reply.
+    `length_at` is the place of Content-Length among the groups, -1 without one; `status` that of a reply.
     """
 
-    __slots__ = ("_parts", "_slots", "constants", "length_at", "match", "status")
+    __slots__ = ("_pick", "_texts", "constants", "length_at", "match", "status")
 
     def __init__(self, constants: tuple[bytes, ...], match: Match, length_at: int, written: bytes) -> None:
         self.constants = constants
@@ -67,19 +69,18 @@ class Stencil:
         start = constants[0]
         self.status = int(start[9:12]) if start.startswith(b"HTTP/1.1 ") else 0
         pieces = _MARK.split(written)
-        holes = len(constants) - 1
-        numbers = [int(number) for number in pieces[1::2]]
-        sources = [number if number < FIRST_EXTRA else holes + number - FIRST_EXTRA for number in numbers]
-        self._slots = tuple((2 * place + 1, source) for place, source in enumerate(sources))
-        self._parts = [*pieces, b""]
+        self._texts = texts = tuple(pieces[::2])
+        groups = 2 * len(constants) - 1
+        order = [0]
+        for place, number in enumerate(map(int, pieces[1::2]), 1):
+            value = 2 * number + 1 if number < FIRST_EXTRA else groups + number - FIRST_EXTRA
+            order += (len(texts) + value, place)
+        self._pick = itemgetter(*order, -1)
 
-    def fill(self, values: tuple[bytes, ...], body: bytes) -> bytes:
-        """The rewritten head with these values (those of the extras behind those of the holes), and `body`."""
-        parts = self._parts.copy()
-        for place, source in self._slots:
-            parts[place] = values[source]
-        parts[-1] = body
-        return b"".join(parts)
+    def fill(self, groups: tuple[bytes, ...], told: tuple[bytes, ...]) -> bytes:
+        """The rewritten head with the values of these groups and those of the extras, which stand first in `told`, and
+        behind it the last one of `told`, the body."""
+        return b"".join(self._pick(self._texts + groups + told))
 
 
 def _nothing(data: bytes | memoryview) -> None:
@@ -215,7 +216,7 @@ def _cut(lines: list[bytes], holes: frozenset[int], rewrite: Rewrite) -> Stencil
     if written is None or len(constants) != len(order) + 1:  # it has a mark of its own
         return None
     lengths = _lengths(lines)
-    return _shared(constants, order.index(lengths[0]) if lengths else -1, written)
+    return _shared(constants, 2 * order.index(lengths[0]) + 1 if lengths else -1, written)
 
 
 _stencils: Final[dict[tuple[tuple[bytes, ...], int, bytes], Stencil]] = {}
