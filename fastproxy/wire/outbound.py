@@ -72,7 +72,7 @@ class Outbound(asyncio.Protocol):
 
     __slots__ = ("_chunks", "_head", "_heard", "_interims", "_relay", "_tap", "_to_head", "born",
                  "counted", "deadline", "framing", "generation", "got_bytes", "left", "pending",
-                 "phase", "pool", "reusable", "reused", "total_deadline", "transport", "waiter")  # fmt: skip
+                 "phase", "pool", "reusable", "reused", "sent_at", "transport", "waiter")  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -80,7 +80,7 @@ class Outbound(asyncio.Protocol):
         self.phase = IDLE
         self.waiter: Waiter | None = None
         self.deadline = NEVER
-        self.total_deadline = NEVER
+        self.sent_at = NEVER  # when the present exchange began, as `Deadlines.now`
         self.generation = pool.generation
         self.born = pool.deadlines.now
         self.counted = False  # among the pool's open connections
@@ -106,13 +106,17 @@ class Outbound(asyncio.Protocol):
     def expect(self, waiter: Waiter, to_head_request: bool) -> None:
         """Say who waits for the reply to what is about to be written. The caller then writes to `transport`."""
         pool = self.pool
-        now, limits = pool.deadlines.now, pool.limits
         self.waiter = waiter
         self.phase = SENT
         self._to_head = to_head_request
         self.got_bytes = False
-        self.total_deadline = now + limits.total_timeout
+        self.sent_at = now = pool.deadlines.now
         self.deadline = now + pool.first_timeout
+
+    @property
+    def total_deadline(self) -> float:
+        """When the present exchange must be over."""
+        return self.sent_at + self.pool.limits.total_timeout
 
     def touch(self) -> None:
         """The request is still being sent: the reply is not overdue."""

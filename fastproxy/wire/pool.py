@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from fastproxy.errors import Limited, UpstreamFailed
 from fastproxy.wire.deadlines import NEVER, Deadlines
@@ -27,17 +28,28 @@ Dial = Callable[["Pool"], Coroutine[Any, Any, Outbound]]
 class PoolCounts:
     """Sums over the pools of a worker, for its metrics."""
 
-    __slots__ = ("active", "failures", "idle", "opened", "reused", "waiting")
+    __slots__ = ("failures", "opened", "pools", "reused", "waiting")
 
     def __init__(self) -> None:
         self.opened = self.reused = self.failures = 0
-        self.active = self.idle = self.waiting = 0
+        self.waiting = 0
+        self.pools: WeakSet[Pool] = WeakSet()  # those of before a reload too, until their last exchange is over
+
+    @property
+    def active(self) -> int:
+        """Connections that serve an exchange now."""
+        return sum(pool.active for pool in self.pools)
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait for one."""
+        return sum(pool.idle for pool in self.pools)
 
 
 class Pool:
     """The connections to `origin`. `take` gives a warm one at once or None; `open` dials or waits for one."""
 
-    __slots__ = ("_dial", "_idle", "_waiting", "active", "counts", "deadlines", "first_timeout",
+    __slots__ = ("__weakref__", "_dial", "_idle", "_waiting", "active", "counts", "deadlines", "first_timeout",
                  "generation", "limits", "origin", "reading", "total")  # fmt: skip
 
     def __init__(
@@ -55,21 +67,25 @@ class Pool:
         self._dial = dial
         self._idle: list[Outbound] = []
         self._waiting: deque[asyncio.Future[Outbound | None]] = deque()
+        counts.pools.add(self)
 
     def __repr__(self) -> str:
-        return f"<Pool {self.origin} active={self.active} idle={len(self._idle)} waiting={len(self._waiting)}>"
+        return f"<Pool {self.origin} active={self.active} idle={self.idle} waiting={len(self._waiting)}>"
+
+    @property
+    def idle(self) -> int:
+        """Connections on the stack."""
+        return len(self._idle)
 
     def take(self) -> Outbound | None:
         """The warmest idle connection, or None. Does not wait."""
-        idle, counts = self._idle, self.counts
+        idle = self._idle
         while idle:
             connection = idle.pop()
-            counts.idle -= 1
             if connection.phase is IDLE:
                 connection.reused = True
                 self.active += 1
-                counts.active += 1
-                counts.reused += 1
+                self.counts.reused += 1
                 return connection
         return None
 
@@ -97,7 +113,6 @@ class Pool:
             self.gone(connection)
             raise unsent(connection)
         self.active += 1
-        self.counts.active += 1
         self.counts.opened += 1
         return connection
 
@@ -133,9 +148,7 @@ class Pool:
 
     def give_back(self, connection: Outbound) -> None:
         """The exchange is over. Keeps the connection if its reply ended cleanly and it is not too old."""
-        counts = self.counts
         self.active -= 1
-        counts.active -= 1
         if connection.phase is not IDLE:
             connection.cancel()
             return
@@ -147,7 +160,6 @@ class Pool:
         if self._waiting and self._wake(connection):
             return
         connection.deadline = now + self.limits.pool_idle_timeout
-        counts.idle += 1
         self._idle.append(connection)
 
     def _wake(self, connection: Outbound | None) -> bool:
@@ -160,7 +172,6 @@ class Pool:
                 connection.reused = True
                 connection.deadline = NEVER
                 self.active += 1
-                self.counts.active += 1
                 self.counts.reused += 1
             turn.set_result(connection)
             return True
@@ -174,14 +185,12 @@ class Pool:
         self.total -= 1
         if connection in self._idle:
             self._idle.remove(connection)
-            self.counts.idle -= 1
         self._wake(None)
 
     def expire_all(self) -> None:
         """Reload: idle connections close now, busy ones when they are given back."""
         self.generation += 1
         idle, self._idle = self._idle, []
-        self.counts.idle -= len(idle)
         for connection in idle:
             connection.close()
 

@@ -79,7 +79,6 @@ def warm(pool: Pool, wire: Wire | None = None) -> Outbound:
     outbound.counted = outbound.reusable = True
     pool.total += 1
     pool.active += 1
-    pool.counts.active += 1
     pool.give_back(outbound)
     return outbound
 

@@ -63,7 +63,6 @@ class Stage:
         outbound.phase = Phase.IDLE
         self.pool.total += 1
         self.pool.active += 1
-        self.world.pool_counts.active += 1
         self.pool.give_back(outbound)
         return outbound
 

@@ -57,7 +57,7 @@ def test_bytes_beyond_a_reply_never_answer_a_later_request(name: str, apart: boo
     ask = Ask().feed(raw, second) if apart else Ask().feed(raw + second)
     assert (len(ask.waiting.heads), ask.waiting.body, ask.waiting.ended) == (1, body, 1)
     assert not ask.outbound.reusable
-    ask.upstream.pool.active = ask.upstream.counts.active = 1
+    ask.upstream.pool.active = 1
     ask.upstream.pool.give_back(ask.outbound)
     assert ask.wire.closed
     assert ask.upstream.pool.take() is None
