@@ -32,7 +32,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 NOTHING: Final = Usage()  # of what costs no tokens, or does not say
 
 
-class Lifetimes(msgspec.Struct, frozen=True):
+class Lifetimes(msgspec.Struct, frozen=True, gc=False):
     """Cache writes by how long they are kept, as OpenAI and Anthropic name them."""
 
     ttl_30m_tokens: Count = None
@@ -45,7 +45,7 @@ class Estimated(Usage, frozen=True, gc=False):
     """Counted here, because the upstream has not said it, or not all of it."""
 
 
-class Details(msgspec.Struct, frozen=True):
+class Details(msgspec.Struct, frozen=True, gc=False):
     """The finer counts of OpenAI and Anthropic, which name the parts of input and output alike."""
 
     cached_tokens: Count = None
@@ -58,7 +58,7 @@ class Details(msgspec.Struct, frozen=True):
 NO_DETAILS: Final = Details()
 
 
-class OpenAIUsage(msgspec.Struct, frozen=True):
+class OpenAIUsage(msgspec.Struct, frozen=True, gc=False):
     """Chat and embeddings say prompt and completion, Responses, images and audio say input and output."""
 
     prompt_tokens: Count = None
@@ -94,7 +94,7 @@ class OpenAIUsage(msgspec.Struct, frozen=True):
         return Usage(fresh if fresh > 0 else 0, cached, written, output, reasoning, kept)
 
 
-class AnthropicUsage(msgspec.Struct, frozen=True):
+class AnthropicUsage(msgspec.Struct, frozen=True, gc=False):
     """The same names in replies, message_start and message_delta; the later event leaves out what did not change."""
 
     input_tokens: Count = None
@@ -127,7 +127,7 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, **said)
 
 
-class GeminiUsage(msgspec.Struct, frozen=True, rename="camel"):
+class GeminiUsage(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """generateContent and its kin."""
 
     prompt_token_count: Count = None
@@ -145,7 +145,7 @@ class GeminiUsage(msgspec.Struct, frozen=True, rename="camel"):
         return Usage(max(0, prompt - cached), cached, 0, (self.candidates_token_count or 0) + thoughts, thoughts)
 
 
-class InteractionUsage(msgspec.Struct, frozen=True):
+class InteractionUsage(msgspec.Struct, frozen=True, gc=False):
     """Gemini's interactions."""
 
     total_input_tokens: Count = None
@@ -162,13 +162,13 @@ class InteractionUsage(msgspec.Struct, frozen=True):
         return Usage(max(0, spent - cached), cached, 0, (self.total_output_tokens or 0) + thoughts, thoughts)
 
 
-class OpenAIHolder(msgspec.Struct, frozen=True):
+class OpenAIHolder(msgspec.Struct, frozen=True, gc=False):
     """A reply, or the object inside an event."""
 
     usage: OpenAIUsage | None = None
 
 
-class OpenAIEvent(msgspec.Struct, frozen=True):
+class OpenAIEvent(msgspec.Struct, frozen=True, gc=False):
     """A reply or a stream event: chat has the counts on top, Responses inside, Groq's older streams aside."""
 
     usage: OpenAIUsage | None = None
@@ -182,13 +182,13 @@ class OpenAIEvent(msgspec.Struct, frozen=True):
 _NOBODY: Final = OpenAIHolder()
 
 
-class AnthropicHolder(msgspec.Struct, frozen=True):
+class AnthropicHolder(msgspec.Struct, frozen=True, gc=False):
     """The message inside message_start."""
 
     usage: AnthropicUsage | None = None
 
 
-class AnthropicEvent(msgspec.Struct, frozen=True):
+class AnthropicEvent(msgspec.Struct, frozen=True, gc=False):
     """A reply or message_delta (on top), or message_start (inside)."""
 
     usage: AnthropicUsage | None = None
@@ -198,13 +198,13 @@ class AnthropicEvent(msgspec.Struct, frozen=True):
         return self.usage or (self.message.usage if self.message is not None else None)
 
 
-class InteractionHolder(msgspec.Struct, frozen=True):
+class InteractionHolder(msgspec.Struct, frozen=True, gc=False):
     """The interaction inside its last event."""
 
     usage: InteractionUsage | None = None
 
 
-class GeminiEvent(msgspec.Struct, frozen=True):
+class GeminiEvent(msgspec.Struct, frozen=True, gc=False):
     """A reply or a piece of a streamed one."""
 
     usage_metadata: GeminiUsage | None = msgspec.field(default=None, name="usageMetadata")
