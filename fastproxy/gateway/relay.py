@@ -28,6 +28,8 @@ _OWN_LINES: Final = (
     b"x-request-id: %b\r\nrequest-id: %b\r\nx-fastproxy-attempts: %d\r\nserver-timing: gateway;dur=%b\r\n"
 )
 
+_BELOW_ONE: Final = [b"0.%03d" % us for us in range(1000)]
+
 
 def relay_at_once(exchange: Exchange) -> bool:
     """Write a reply that has been read whole. False when there is more of it to come."""
@@ -208,4 +210,4 @@ def own_lines(request_id: bytes, attempts: int, theirs: bytes | None, own_ms: by
 
 def milliseconds(us: int) -> bytes:
     """As Server-Timing wants them."""
-    return b"%d.%03d" % divmod(us, 1000)
+    return _BELOW_ONE[us] if us < 1000 else b"%d.%03d" % divmod(us, 1000)
