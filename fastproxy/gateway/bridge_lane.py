@@ -24,6 +24,7 @@ from fastproxy.gateway.take import UNREADABLE
 from fastproxy.gateway.translate import Translation, encoded, lossy_line, understand, upstream_head
 from fastproxy.gateway.vault import restore
 from fastproxy.gateway.whole import answer
+from fastproxy.wire.digits import digits
 from fastproxy.wire.reply_head import MAX_REPLY_HEAD, STATUS_LINES
 from fastproxy.wire.stencil import CONSTANT, extra
 
@@ -64,7 +65,7 @@ class BridgeLane(Lane):
         if begun is None:
             return False
         outbound, body, path = begun
-        outbound.transport.write(stencil.fill(groups, (path, self._auth(), b"%d" % len(body), body)))
+        outbound.transport.write(stencil.fill(groups, (path, self._auth(), digits(len(body)), body)))
         self._sent = perf_counter_ns()
         return True
 
@@ -81,23 +82,23 @@ class BridgeLane(Lane):
         if begun is None:
             return False
         outbound, body, path = begun
-        outbound.transport.write(self._head(groups, path, self._auth(), b"%d" % len(body)) + body)
+        outbound.transport.write(self._head(groups, path, self._auth(), digits(len(body))) + body)
         self._sent = perf_counter_ns()
         self._habit.learn(data[: match.end()], self._rewrite)
         return True
 
-    def _begin(self, data: bytes, start: int, digits: bytes) -> tuple[Outbound, bytes, bytes] | None:
+    def _begin(self, data: bytes, start: int, length: bytes) -> tuple[Outbound, bytes, bytes] | None:
         """On what to send, and the body and the path that go up; None if this is not for the lane, or not now."""
-        asked = self._ask(data, start, digits)
+        asked = self._ask(data, start, length)
         outbound = self._set_off(data, len(data) - start, start) if asked is not None else None
         if asked is None or outbound is None:
             self._translation = None
             return None
         return outbound, *asked
 
-    def _ask(self, data: bytes, start: int, digits: bytes) -> tuple[bytes, bytes] | None:
+    def _ask(self, data: bytes, start: int, length: bytes) -> tuple[bytes, bytes] | None:
         """The body and the path that go up; None if the ordinary way must see to it, be it to say what is wrong."""
-        if digits != b"%d" % (len(data) - start):
+        if length != digits(len(data) - start):
             return None
         frame = self._frame
         try:
@@ -127,10 +128,10 @@ class BridgeLane(Lane):
             self._frame = frame_of(translation, written, path) or self._frame
         return encoded(written), path
 
-    def _head(self, groups: tuple[bytes, ...], path: bytes, auth: bytes, digits: bytes) -> bytes:
+    def _head(self, groups: tuple[bytes, ...], path: bytes, auth: bytes, length: bytes) -> bytes:
         places = self._reading.places
         trace = [b"%b: %b\r\n" % (name, groups[places[name]]) for name in TRACE if name in places]
-        return upstream_head(self.attempt, path, b"".join(trace), (auth, digits))
+        return upstream_head(self.attempt, path, b"".join(trace), (auth, length))
 
     def _rewrite(self, head: bytes) -> bytes | None:
         """As `_head`, for a head with marks."""
@@ -146,7 +147,7 @@ class BridgeLane(Lane):
         if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
             return self._new_reply(outbound, data)
         start = match.end()
-        if groups[stencil.length_at] != b"%d" % (len(data) - start) or stencil.status != 200:
+        if groups[stencil.length_at] != digits(len(data) - start) or stencil.status != 200:
             return False
         answered = self._answer(data, start)
         if answered is None:
@@ -154,7 +155,7 @@ class BridgeLane(Lane):
         body, varying, usage = answered
         self._close_books(200, len(body), usage)
         told = (self.name(), milliseconds(self._own_us))
-        self.inbound.transport.write(stencil.fill(groups, (varying, b"%d" % len(body), *told, body)))
+        self.inbound.transport.write(stencil.fill(groups, (varying, digits(len(body)), *told, body)))
         self._close(outbound, len(body), usage)
         return True
 
@@ -171,7 +172,7 @@ class BridgeLane(Lane):
         body, varying, usage = answered
         self._close_books(200, len(body), usage)
         told = (self.name(), milliseconds(self._own_us))
-        head = self._reply_head(reading, groups, (varying, b"%d" % len(body)), told)
+        head = self._reply_head(reading, groups, (varying, digits(len(body))), told)
         self.attempt.replies.learn(data[:start], partial(self._rewrite_reply, reading))
         self.inbound.transport.write(head + body)
         self._close(outbound, len(body), usage)
@@ -198,10 +199,10 @@ class BridgeLane(Lane):
     ) -> bytes:
         """The head for the client; of the upstream's, nothing but its request id."""
         theirs = groups[reading.request_id_at] if reading.request_id_at >= 0 else None
-        varying, digits = rest
+        varying, length = rest
         own_id, own_ms = told
         lines = own_lines(own_id, 1, theirs, own_ms)
-        return b"".join((self._reply_start, lines, varying, b"content-length: ", digits, b"\r\n\r\n"))
+        return b"".join((self._reply_start, lines, varying, b"content-length: ", length, b"\r\n\r\n"))
 
     def _rewrite_reply(self, reading: Reading, head: bytes) -> bytes | None:
         match = reading.match(head)

@@ -26,6 +26,7 @@ from fastproxy.gateway.settle import count, make_record
 from fastproxy.gateway.table import EDGE
 from fastproxy.payloads import end_payload, pack_begin
 from fastproxy.wire.deadlines import NEVER
+from fastproxy.wire.digits import digits
 from fastproxy.wire.inbound import AT_REPLY
 from fastproxy.wire.request_head import HeadLimits, read_known
 from fastproxy.wire.stencil import Habit
@@ -184,7 +185,7 @@ class Lane(ABC):
         if match is None:
             return None
         groups, start = match.groups(), match.end()
-        if groups[0] not in STATUSES or groups[reading.length_at] != b"%d" % (len(data) - start):
+        if groups[0] not in STATUSES or groups[reading.length_at] != digits(len(data) - start):
             return None
         if reading.connection_at >= 0 and groups[reading.connection_at].lower() != b"keep-alive":
             return None

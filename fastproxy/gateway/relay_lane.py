@@ -16,6 +16,7 @@ from fastproxy.gateway.prepare import forwarded
 from fastproxy.gateway.relay import milliseconds, own_lines
 from fastproxy.gateway.send import IDEMPOTENT
 from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
+from fastproxy.wire.digits import digits
 from fastproxy.wire.reply_head import MAX_REPLY_HEAD, STATUS_LINES
 from fastproxy.wire.stencil import CONSTANT, extra
 
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
     from fastproxy.wire.fields import Reading
     from fastproxy.wire.outbound import Outbound
 
+_BRACE: Final = 0x7B
 _METHOD: Final = (0,)
 _METHOD_AND_TARGET: Final = (0, 1)
 _EDGE_VARIES: Final = (b"content-length", b"content-type")
 _VARIES: Final = (b"content-length",)
-_NOTHING_TOLD: Final = (b"", b"")  # an edge route tells nothing of its own
 
 
 class RelayLane(Lane):
@@ -66,8 +67,8 @@ class RelayLane(Lane):
         if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
             return self._take_new(data)
         start = match.end()
-        digits = groups[stencil.length_at] if stencil.length_at >= 0 else b"0"
-        if digits != b"%d" % (len(data) - start):
+        length = groups[stencil.length_at] if stencil.length_at >= 0 else b"0"
+        if length != digits(len(data) - start):
             return False  # before a model is looked for in half a body
         if self._model is not None and not self._model.asked_by(data, start):
             return False
@@ -93,7 +94,7 @@ class RelayLane(Lane):
         if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
             return False
         start = match.end()
-        if stencil.length_at < 0 or groups[stencil.length_at] != b"%d" % (size - start):
+        if stencil.length_at < 0 or groups[stencil.length_at] != digits(size - start):
             return False
         if not (self._model is None or self._model.asked_at(basin.address, data, start)):
             return False
@@ -112,15 +113,15 @@ class RelayLane(Lane):
             self._is_strange()
             return False
         start = match.end()
-        digits = groups[reading.length_at] if reading.length_at >= 0 else b"0"
-        if digits != b"%d" % (len(data) - start):
+        length = groups[reading.length_at] if reading.length_at >= 0 else b"0"
+        if length != digits(len(data) - start):
             return False  # before a model is looked for in half a body
         if self._model is not None and not self._model.asked_by(data, start):
             return False
         outbound = self._set_off(data, len(data) - start, start)
         if outbound is None:
             return False
-        head = self._head(groups, digits, self._auth())
+        head = self._head(groups, length, self._auth())
         if len(data) < JOIN_BYTES:
             outbound.transport.write(head + data[start:])
         else:
@@ -129,7 +130,7 @@ class RelayLane(Lane):
         self._habit.learn(data[:start], self._rewrite)
         return True
 
-    def _head(self, groups: tuple[bytes, ...], digits: bytes, auth: bytes) -> bytes:
+    def _head(self, groups: tuple[bytes, ...], length: bytes, auth: bytes) -> bytes:
         """The head for the upstream, of what the reading has picked out of the client's."""
         reading = self._reading
         parts = [self._head_start]
@@ -138,7 +139,7 @@ class RelayLane(Lane):
         parts.append(self.attempt.fixed)
         parts += [groups[place] for place in reading.runs]
         parts += (auth, self._head_end)
-        parts += (b"content-length: ", digits, b"\r\n\r\n") if reading.length_at >= 0 else (b"\r\n",)
+        parts += (b"content-length: ", length, b"\r\n\r\n") if reading.length_at >= 0 else (b"\r\n",)
         return b"".join(parts)
 
     def _rewrite(self, head: bytes) -> bytes | None:
@@ -147,8 +148,8 @@ class RelayLane(Lane):
         if match is None:
             return None
         groups = match.groups()
-        digits = groups[self._reading.length_at] if self._reading.length_at >= 0 else b"0"
-        return self._head(groups, digits, extra(0))
+        length = groups[self._reading.length_at] if self._reading.length_at >= 0 else b"0"
+        return self._head(groups, length, extra(0))
 
     # --- the reply ------------------------------------------------------------------------------------------------
 
@@ -160,14 +161,17 @@ class RelayLane(Lane):
         if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
             return self._new_reply(outbound, data)
         start = match.end()
-        if groups[stencil.length_at] != b"%d" % (len(data) - start) or not self._may_relay(stencil.status, data, start):
+        if groups[stencil.length_at] != digits(len(data) - start) or not self._may_relay(stencil.status, data, start):
             return False
         body, usage = data[start:], None
         if self._is_metered and stencil.status < 300 and (usage := self._read_usage(body)) is None:
             return False  # what does not say its price is estimated on the ordinary way
         self._close_books(stencil.status, len(body), usage)
-        told = (self.name(), milliseconds(self._own_us)) if self.operation is not None else _NOTHING_TOLD
-        self.inbound.transport.write(stencil.fill(groups, (self.world.date_line, *told, body)))
+        if self.operation is not None:
+            told = self.world.date_line, self.name(), milliseconds(self._own_us), body
+        else:
+            told = self.world.date_line, b"", b"", body  # an edge route tells nothing of its own
+        self.inbound.transport.write(stencil.fill(groups, told))
         self._settle(outbound, stencil.status, len(body), usage)
         return True
 
@@ -177,7 +181,7 @@ class RelayLane(Lane):
             return False
         if status >= FIRST_STATUS and self.attempt.secrets:
             return False  # it might show one of them
-        return not self._is_metered or status >= 300 or data.startswith(b"{", start)
+        return not self._is_metered or status >= 300 or data[start] == _BRACE
 
     def _new_reply(self, outbound: Outbound, data: bytes) -> bool:
         """As `whole_reply`, for a head that is new in more than its values."""

@@ -72,8 +72,8 @@ class World:
         self.max_buffered_bytes = 0
         self.date_line = b""
         self._id_prefix = os.urandom(10).hex().encode()
-        self._ids = int.from_bytes(os.urandom(3), "big") << 12
-        self._id_block = b"%b%09x" % (self._id_prefix, self._ids >> 12)
+        self._id_block_number = int.from_bytes(os.urandom(3), "big")
+        self._begin_id_block()
         self.resolver = Resolver(deadlines, 0.0)  # outlives reloads: the last good answers stay
         self.dialer = Dialer(self.resolver)
         self.network = Network(self.resolver.addresses)  # for files that requests name by URL
@@ -123,11 +123,15 @@ class World:
 
     def next_id(self) -> bytes:
         """A fresh request id: 80 random bits of this worker and a count, no system call."""
-        self._ids += 1
-        last = self._ids & 4095
-        if not last:
-            self._id_block = b"%b%09x" % (self._id_prefix, self._ids >> 12)
-        return self._id_block + _LAST_DIGITS[last]
+        self._last_id += 1
+        if self._last_id == len(_LAST_DIGITS):
+            self._begin_id_block()
+        return self._id_block + _LAST_DIGITS[self._last_id]
+
+    def _begin_id_block(self) -> None:
+        self._id_block_number += 1
+        self._id_block = b"%b%09x" % (self._id_prefix, self._id_block_number)
+        self._last_id = 0
 
 
 def _lay_nothing(exchange: Exchange) -> None:
