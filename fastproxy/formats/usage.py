@@ -56,6 +56,7 @@ _END_MARKS: Final = {
     "gemini": re.compile(rb'"(?:finishReason|blockReason|error)":|"interaction\.(?:completed|status_update)"'),
 }
 _DATA_LINE: Final = re.compile(_LINE + rb"data:")
+_BACKSLASH: Final = 0x5C
 _CANDIDATES: Final = 32  # so that a tail made of `"usage":{` costs 1 ms, not 50
 
 Counts = OpenAIUsage | AnthropicUsage | GeminiUsage | InteractionUsage
@@ -97,13 +98,14 @@ def json_reader(wire_format: str) -> Callable[[bytes], Usage | None]:
     if decode is None:
         return partial(read_json, wire_format)
     name = b'"usageMetadata":' if wire_format == "gemini" else b'"usage":'
+    opened = b"{" + name
     pick = attrgetter("usage_metadata" if wire_format == "gemini" else "usage")
 
     def read(body: bytes) -> Usage | None:
-        at = body.rfind(name, -END_BYTES)
-        if at > 0 and body[at - 1 : at] != b"\\":  # the quote of a name that ends so: "my \"usage"
+        before, found, behind = (body[-END_BYTES:] if len(body) > END_BYTES else body).rpartition(name)
+        if found and before and before[-1] != _BACKSLASH:  # the quote of a name that ends so: "my \"usage"
             try:
-                counts: Counts | None = pick(decode(b"{" + body[at:]))
+                counts: Counts | None = pick(decode(opened + behind))
             except _UNREADABLE:
                 counts = None
             if counts is not None:
