@@ -306,7 +306,7 @@ def test_a_recording_is_replayed() -> None:
     assert (tally.done, tally.errors) == (10, {})
     assert [request.partition(b"\r\n\r\n")[2] for request in seen] == [b"%d" % n for n in range(10)]
     assert seen[3].startswith(b"PUT /3 HTTP/1.1\r\n")
-    assert 80_000 <= tally.wall < 200_000
+    assert tally.wall >= 80_000
     assert set(tally.by_request) == {f"PUT /{n}" for n in range(10)}
 
 
