@@ -28,6 +28,12 @@ MAX_MODEL_CHARS: Final = 1024
 _SPLIT_BLINDLY_BYTES: Final = 65_536
 _TOO_MANY: Final = f"over {MAX_MEMBERS} fields on the top level"
 
+
+class _Anything(msgspec.Struct, gc=False):
+    """An object of which nothing is asked."""
+
+
+_skip = msgspec.json.Decoder(_Anything).decode
 _Fields = dict[str, msgspec.Raw]
 _split = msgspec.json.Decoder(_Fields).decode
 _join = msgspec.json.Encoder().encode
@@ -92,6 +98,15 @@ def asks_for(body: bytes, model: bytes) -> bool:
         fields = _split(body) if len(body) <= _SPLIT_BLINDLY_BYTES else _split_counting(body)
         return bytes(fields["model"]) == model and len(fields) <= MAX_MEMBERS and _is_plain(body, fields)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, FormatError, KeyError):
+        return False
+
+
+def is_object(body: bytes) -> bool:
+    """Whether `body` is one JSON object in valid UTF-8 and nothing else. 0.5 us for 1 KB."""
+    try:
+        _skip(body)
+        return body.isascii() or bool(body.decode())
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
 
 

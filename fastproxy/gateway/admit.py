@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fastproxy.errors import BadRequest, Denied
 from fastproxy.formats.peek import peek
-from fastproxy.formats.same_model import QUICK_BYTES, SameModel
+from fastproxy.formats.same_model import LARGE_BYTES, SameModel
 from fastproxy.gateway.table import PROVIDER, UNIFIED
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ def reads_model(exchange: Exchange) -> bool:
 def _read_model(exchange: Exchange, operation: Operation) -> None:
     body, inbound = bytes(exchange.body), exchange.inbound
     last = inbound.memory
-    if len(body) >= QUICK_BYTES and isinstance(last, SameModel) and last.surely_asked_by(body):
+    if len(body) >= LARGE_BYTES and isinstance(last, SameModel) and last.surely_asked_by(body):
         exchange.model = last.model
         return
     found = peek(body)
     if found.model is None and operation.needs_model:
         raise BadRequest("field 'model' is missing: expected the name of a model")
     exchange.model = found.model or ""
-    if found.model and len(body) >= QUICK_BYTES:
+    if found.model and len(body) >= LARGE_BYTES:
         inbound.memory = same = SameModel(found.model)
         same.learn(body)
 
