@@ -15,7 +15,7 @@ from bench import traffic
 from fastproxy.wire.fields import SEEN_OFTEN
 from fastproxy.wire.reply_head import ReplyHead, parse_reply
 from fastproxy.wire.request_head import HeadLimits, RequestHead, parse_request, read_known
-from fastproxy.wire.stencil import CONSTANT, Habit
+from fastproxy.wire.stencil import CONSTANTS, Habit
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -73,7 +73,7 @@ def test_fit_a_stencil_to_a_request_head(benchmark: BenchmarkFixture) -> None:
         match = stencil.match(next(heads))
         assert match is not None
         groups = match.groups()
-        assert groups[CONSTANT] == stencil.constants
+        assert groups[CONSTANTS] == stencil.constants
         return groups
 
     assert benchmark(read)[stencil.length_at] == b"%d" % traffic.SHORT_BYTES

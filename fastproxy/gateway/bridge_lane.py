@@ -26,7 +26,7 @@ from fastproxy.gateway.vault import restore
 from fastproxy.gateway.whole import answer
 from fastproxy.wire.digits import digits
 from fastproxy.wire.reply_head import MAX_REPLY_HEAD, STATUS_LINES
-from fastproxy.wire.stencil import CONSTANT, extra
+from fastproxy.wire.stencil import CONSTANTS, extra
 
 if TYPE_CHECKING:
     from fastproxy.formats.usage_fields import Usage
@@ -59,7 +59,7 @@ class BridgeLane(Lane):
         self._started = perf_counter_ns()
         stencil = self._habit.stencil
         match = stencil.match(data)
-        if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
+        if match is None or (groups := match.groups())[CONSTANTS] != stencil.constants:
             return self._take_new(data)
         begun = self._begin(data, match.end(), groups[stencil.length_at])
         if begun is None:
@@ -144,7 +144,7 @@ class BridgeLane(Lane):
         self._heard = perf_counter_ns()
         stencil = self.attempt.replies.stencil
         match = stencil.match(data)
-        if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
+        if match is None or (groups := match.groups())[CONSTANTS] != stencil.constants:
             return self._new_reply(outbound, data)
         start = match.end()
         if groups[stencil.length_at] != digits(len(data) - start) or stencil.status != 200:

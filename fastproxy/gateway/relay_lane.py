@@ -18,7 +18,7 @@ from fastproxy.gateway.send import IDEMPOTENT
 from fastproxy.gateway.table import EDGE, UNIFIED, Attempt
 from fastproxy.wire.digits import digits
 from fastproxy.wire.reply_head import MAX_REPLY_HEAD, STATUS_LINES
-from fastproxy.wire.stencil import CONSTANT, extra
+from fastproxy.wire.stencil import CONSTANTS, extra
 
 if TYPE_CHECKING:
     from fastproxy.gateway.exchange import Exchange
@@ -64,7 +64,7 @@ class RelayLane(Lane):
         self._started = perf_counter_ns()
         stencil = self._habit.stencil
         match = stencil.match(data)
-        if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
+        if match is None or (groups := match.groups())[CONSTANTS] != stencil.constants:
             return self._take_new(data)
         start = match.end()
         length = groups[stencil.length_at] if stencil.length_at >= 0 else b"0"
@@ -91,7 +91,7 @@ class RelayLane(Lane):
         self._started = perf_counter_ns()
         data, stencil = basin.hold(size), self._habit.stencil
         match = stencil.match(data)
-        if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
+        if match is None or (groups := match.groups())[CONSTANTS] != stencil.constants:
             return False
         start = match.end()
         if stencil.length_at < 0 or groups[stencil.length_at] != digits(size - start):
@@ -158,7 +158,7 @@ class RelayLane(Lane):
         self._heard = perf_counter_ns()
         stencil = self.attempt.replies.stencil
         match = stencil.match(data)
-        if match is None or (groups := match.groups())[CONSTANT] != stencil.constants:
+        if match is None or (groups := match.groups())[CONSTANTS] != stencil.constants:
             return self._new_reply(outbound, data)
         start = match.end()
         if groups[stencil.length_at] != digits(len(data) - start) or not self._may_relay(stencil.status, data, start):

@@ -1,8 +1,8 @@
 """Connections to one origin, kept for the next request.
 
 The pool decides and counts; `dial` opens. Idle connections stand on a stack: the one used last is warm and unlikely
-to be closed by the origin, those at the bottom grow old and go. Counts are integers, kept as things happen, never
-recounted.
+to be closed by the origin, those at the bottom grow old and go. A pool's counts are integers, kept as things happen;
+only the sums over all pools are made when somebody looks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PoolCounts:
     def __init__(self) -> None:
         self.opened = self.reused = self.failures = 0
         self.waiting = 0
-        self.pools: WeakSet[Pool] = WeakSet()  # those of before a reload too, until their last exchange is over
+        self.pools: WeakSet[Pool] = WeakSet()  # those of before a reload too, as long as anything refers to them
 
     @property
     def active(self) -> int:

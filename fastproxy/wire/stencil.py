@@ -32,7 +32,7 @@ MAX_CUTS: Final = 8
 COMPILED_PER_SECOND = 100
 MAX_COMPILED: Final = 1024
 MAX_SHARED: Final = 512  # stencils known to all connections, of 10 KB at most
-CONSTANT: Final = slice(None, None, 2)
+CONSTANTS: Final = slice(None, None, 2)
 FIRST_EXTRA: Final = 100
 MAX_STRANGE: Final = 256
 _START_OVER: Final = 64  # strange heads, after which they are the habit
@@ -55,7 +55,7 @@ def extra(number: int) -> bytes:
 
 
 class Stencil:
-    """`match(data)` picks a head apart: it fits if `groups()[CONSTANT] == constants`; the groups between are values.
+    """`match(data)` picks a head apart: it fits if `groups()[CONSTANTS] == constants`; the groups between are values.
 
     `length_at` is the place of Content-Length among the groups, -1 without one; `status` that of a reply.
     """
@@ -77,10 +77,10 @@ class Stencil:
             order += (len(texts) + value, place)
         self._pick = itemgetter(*order, -1)
 
-    def fill(self, groups: tuple[bytes, ...], told: tuple[bytes, ...]) -> bytes:
-        """The rewritten head with the values of these groups and those of the extras, which stand first in `told`, and
-        behind it the last one of `told`, the body."""
-        return b"".join(self._pick(self._texts + groups + told))
+    def fill(self, groups: tuple[bytes, ...], rest: tuple[bytes, ...]) -> bytes:
+        """The rewritten head with the values among `groups`, and a body. `rest` is every extra in its order, whether
+        the head shows it or not, and behind them the body."""
+        return b"".join(self._pick(self._texts + groups + rest))
 
 
 def _nothing(data: bytes | memoryview) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastproxy.wire import stencil
-from fastproxy.wire.stencil import CONSTANT, FIRST_EXTRA, MAX_HOLES, MAX_SHARED, NO_STENCIL, Habit, extra
+from fastproxy.wire.stencil import CONSTANTS, FIRST_EXTRA, MAX_HOLES, MAX_SHARED, NO_STENCIL, Habit, extra
 from tests.wire.side_by_side import WARM_UP
 
 
@@ -24,7 +24,7 @@ def test_a_stencil_fills_what_it_cut() -> None:
     match = stencil.match(b"GET / HTTP/1.1\r\nA: \xffnew\r\nB: b\r\n\r\nrest")
     assert match is not None
     groups = match.groups()
-    assert groups[CONSTANT] == stencil.constants
+    assert groups[CONSTANTS] == stencil.constants
     for body in (b"", b"body"):
         filled = stencil.fill(groups, (b"own", body))
         assert filled == b"GET / HTTP/1.1\r\nA: \xffnew\r\nB: B\r\n\r\nown" + body
@@ -63,7 +63,7 @@ def test_another_habit_takes_over() -> None:
             habit.learn(b"GET / HTTP/1.1\r\n%b: %d\r\n\r\n" % (name, number), lambda head: head)
         match = habit.stencil.match(b"GET / HTTP/1.1\r\n%b: x\r\n\r\n" % name)
         assert match is not None
-        assert match.groups()[CONSTANT] == habit.stencil.constants
+        assert match.groups()[CONSTANTS] == habit.stencil.constants
 
 
 def test_varying_start_lines_and_long_heads_cost_nothing_in_the_end() -> None:
@@ -112,7 +112,7 @@ def test_a_new_connection_follows_what_others_have_learnt() -> None:
     assert other.stencil not in (first.stencil, NO_STENCIL)
     match = other.stencil.match(_traced(7, b"b.test"))
     assert match is not None
-    assert (match.groups()[CONSTANT] == other.stencil.constants, match.groups()[1::2]) == (True, (b"7",))
+    assert (match.groups()[CONSTANTS] == other.stencil.constants, match.groups()[1::2]) == (True, (b"7",))
 
 
 def test_who_follows_others_learns_what_is_different_with_it() -> None:

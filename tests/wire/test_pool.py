@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -298,6 +299,30 @@ def test_a_dial_that_fails_wakes_the_next_in_line() -> None:
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(result) for result in results] == [UpstreamFailed, Outbound]
         assert (pool.total, pool.active) == (1, 1)
+
+    asyncio.run(main())
+
+
+def test_sums_are_over_all_pools_and_forget_those_that_are_gone() -> None:
+    async def main() -> None:
+        upstream = Upstream()
+        other: Pool | None = Pool(Origin("other.test", 80), upstream.deadlines, upstream.limits, upstream.dial,
+                                  upstream.counts)  # fmt: skip
+        first, second, third = await opened(upstream, 3)
+        assert other is not None
+        fourth = await other.open()
+        upstream.pool.give_back(first)
+        assert (upstream.counts.active, upstream.counts.idle, len(upstream.counts.pools)) == (3, 1, 2)
+        finish(fourth)
+        other.give_back(fourth)
+        assert (upstream.counts.active, upstream.counts.idle) == (2, 2)
+        other = None
+        upstream.deadlines.live.clear()
+        upstream.dialled.clear()
+        del fourth
+        gc.collect()
+        assert (upstream.counts.active, upstream.counts.idle, len(upstream.counts.pools)) == (2, 1, 1)
+        assert {second.phase, third.phase} == {Phase.IDLE}
 
     asyncio.run(main())
 
