@@ -113,11 +113,13 @@ class SameModel:
             rest, only = start + len(opening), -1
             if data[start:rest] != opening or data[-1] != _BRACE_CLOSES:
                 return False
-        elif ending and data[start] == _BRACE_OPENS and bytes(data[-len(ending) :]) == ending:
+        elif ending and bytes(data[-len(ending) :]) == ending:
             rest, only = start, len(data) - len(ending) + ending.index(_NAME) + 1
+            if only < start or data[start] != _BRACE_OPENS:  # it may be the head that looks like an ending
+                return False
         else:
             return False
-        return _is_utf8(address + start, len(data) - start) and _is_named_nowhere(address, data, rest, only)
+        return _spells_plainly(address + start, len(data) - start) and _is_named_nowhere(address, data, rest, only)
 
     def learn(self, body: bytes) -> None:
         """Remember how a body shows its model, which somebody has read whole."""
@@ -136,7 +138,7 @@ class SameModel:
             self._ending = ending
 
 
-def _is_utf8(begin: int, size: int) -> bool:
+def _spells_plainly(begin: int, size: int) -> bool:
     """Whether there is no NUL, and no ASCII letter in more than one byte. Other mistakes hide no name."""
     if _span(begin, _MAY_LEAD_ASTRAY) == size:
         return True

@@ -14,22 +14,25 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from fastproxy.formats.peek import asks_for, is_object, json_string
-from fastproxy.formats.same_model import LARGE_BYTES, MAX_ENDING, MAX_LESSONS, MAX_MENTIONS, SameModel
+from fastproxy.formats.peek import asks_for, json_string
+from fastproxy.formats.same_model import LARGE_BYTES, MAX_ENDING, MAX_LESSONS, SameModel
 from fastproxy.wire.basin import READ_BYTES, Basin
+from tests.formats.glances import (
+    FILL,
+    FIRST,
+    JUNK,
+    LAST,
+    MODEL,
+    TAUGHT,
+    WAYS,
+    by_basin,
+    by_read,
+    small,
+    taught,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-MODEL = "gpt-5"
-JUNK = b'POST / HTTP/1.1\r\nx: {"model":"gpt-5",\r\n\r\n'
-FILL = '"messages":"' + "x" * LARGE_BYTES + '"'
-FIRST = '{"model":"gpt-5",' + FILL + "}"
-LAST = "{" + FILL + ',"model":"gpt-5"}'
-SPACED_FIRST = '{"model": "gpt-5", "messages": "' + "x" * LARGE_BYTES + '"}'
-SPACED_LAST = '{"messages": "' + "x" * LARGE_BYTES + '", "model": "gpt-5", "stream": true}'
-LONG_END = "{" + FILL + ',"model":"gpt-5","tools":[{"a":{"b":"}"}}],"stream":true}'
-TAUGHT = {"first": FIRST, "last": LAST, "spaced first": SPACED_FIRST, "spaced last": SPACED_LAST, "end": LONG_END}
 
 
 class Members(list[tuple[str, Any]]):
@@ -58,42 +61,6 @@ def may_pass(body: bytes, model: str = MODEL) -> bool:
     return asked == [model]
 
 
-def taught(body: str | bytes, model: str = MODEL, *, quick: bool = True) -> SameModel:
-    """One that has read `body` whole, and has learnt how it shows its model."""
-    same = SameModel(model)
-    data = body.encode() if isinstance(body, str) else body
-    assert same.asked_by(JUNK + data, len(JUNK))
-    assert bool(same._opening or same._ending) is quick
-    return same
-
-
-def by_read(same: SameModel, body: bytes) -> bool:
-    return same.asked_by(JUNK + body, len(JUNK))
-
-
-def by_bare_read(same: SameModel, body: bytes) -> bool:
-    return same.asked_by(body, 0)
-
-
-def by_basin(same: SameModel, body: bytes) -> bool:
-    """As it lies in a basin, over what an earlier request has left there."""
-    basin = Basin()
-    basin.view[:] = b'"' * READ_BYTES
-    data = JUNK + body
-    basin.view[: len(data)] = data
-    return same.asked_at(basin.address, basin.hold(len(data)), len(JUNK))
-
-
-def by_small_read(same: SameModel, body: bytes) -> bool:
-    """As it would be with less in it, which is searched otherwise."""
-    return same.asked_by(JUNK + small(body), len(JUNK))
-
-
-def small(body: bytes) -> bytes:
-    return re.sub(rb"x{64,}", b"x", body)
-
-
-WAYS: list[Callable[[SameModel, bytes], bool]] = [by_read, by_bare_read, by_basin, by_small_read]
 EVERY_WAY = pytest.mark.parametrize("ask", WAYS)
 
 
@@ -195,68 +162,6 @@ def twisted(usual: str, other: str) -> dict[str, str]:
 ATTACKS = attacks()
 
 
-def misread() -> dict[str, bytes]:
-    """No JSON in UTF-8, but some readers take it and find another model: Jackson looks for UTF-16, ignores what follows
-    the object, and takes letters in more bytes than they need; Gson takes names in other quotes or none."""
-    found: dict[str, bytes] = {}
-    for name, usual in TAUGHT.items():
-        first, rest, opened = usual[:-1].encode(), usual.encode(), usual[1:].encode()
-        for kind, spelt in (
-            ("two bytes", b'"\xc1\xadodel":"o3"'),
-            ("three bytes", b'"mo\xe0\x81\xa4el":"o3"'),
-            ("four bytes", b'"mode\xf0\x80\x81\xac":"o3"'),
-            ("six bytes", b'"\xfc\x80\x80\x80\x81\xadodel":"o3"'),
-            ("other quotes", b"'model':\"o3\""),
-            ("no quotes", b'model:"o3"'),
-            ("no quotes and a space", b'model  :"o3"'),
-            ("no quotes and many spaces", b"model" + b" " * 40 + b':"o3"'),
-            ("an arrow", b'model=>"o3"'),
-            ("a comment", b'model/**/:"o3"'),
-            ("another space", b'model\xc2\xa0:"o3"'),
-            ("an escaped letter", b"'mod\\u0065l':\"o3\""),
-        ):
-            found |= {
-                f"{name}: {kind}": first + b"," + spelt + b"}",
-                f"{name}: {kind}, first": b"{" + spelt + b"," + opened,
-            }
-        found[f"{name}: utf-16"] = '{"model":"o3","messages":[]}'.encode("utf-16-le") + b"," + opened
-        found[f"{name}: utf-32"] = '{"model":"o3","messages":[]}'.encode("utf-32-be") + b"," + opened
-        found[f"{name}: nul"] = first + b',"\0":"' + b"x" * 99 + b'","model\0":"o3"}'
-        assert is_object(rest)
-    return found
-
-
-MISREAD = misread()
-
-
-@pytest.mark.parametrize("name", TAUGHT)
-@EVERY_WAY
-def test_what_lenient_readers_misread_does_not_pass(name: str, ask: Callable[[SameModel, bytes], bool]) -> None:
-    assert [kind for kind, body in MISREAD.items() if ask(taught(TAUGHT[name]), body)] == []
-    assert [kind for kind, body in MISREAD.items() if ask(taught(small(TAUGHT[name].encode())), small(body))] == []
-
-
-@pytest.mark.parametrize("name", TAUGHT)
-def test_a_small_body_is_json_or_does_not_pass(name: str) -> None:
-    usual = small(TAUGHT[name].encode())
-    for body in (b'{"a":1}' + usual[1:], usual[:-1] + b",!!}", usual[:-1] + b',"a":01}', usual + b"}", usual + b" {}",
-                 usual.replace(b'"messages"', b'"messages" "a"')):  # fmt: skip
-        assert not by_read(taught(usual), body), body
-
-
-@EVERY_WAY
-def test_mentions_of_the_word_are_no_names(
-    ask: Callable[[SameModel, bytes], bool], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    same = taught(FIRST)
-    monkeypatch.setattr("fastproxy.formats.same_model.asks_for", lambda body, model: False)
-    for text in ("a model is", "models", "model.", 'a \\"model\\": ', "remodel model, model! model", "ไทย 日本、 🙂 ñ"):
-        assert ask(same, FIRST.replace("xxx", text, 1).encode()), text
-    for text in ("the model: ", "model # 1", "model — one", "model," * MAX_MENTIONS):
-        body = FIRST.replace("xxx", text, 1).encode()
-        assert ask(same, body) is (len(small(body)) < LARGE_BYTES and ask is by_small_read), text
-
-
 @pytest.mark.parametrize("name", TAUGHT)
 @EVERY_WAY
 def test_no_attack_passes(name: str, ask: Callable[[SameModel, bytes], bool]) -> None:
@@ -307,8 +212,21 @@ def test_a_head_without_a_body(name: str) -> None:
     same, data = taught(TAUGHT[name]), JUNK * 200
     basin = Basin()
     basin.view[: len(data)] = data
-    assert not same.asked_at(basin.address, basin.hold(len(data)), len(data) - 1)
-    assert not same.asked_by(data, len(data))
+    for start in (len(data) - 1, len(data)):
+        assert not same.asked_at(basin.address, basin.hold(len(data)), start)
+        assert not same.asked_by(data, start)
+
+
+def test_a_head_that_looks_like_the_ending() -> None:
+    """The learnt ending has empty lines and an object in it, so its first half may be a field and the other a body."""
+    field, body = b',"model":"gpt-5","a":[\r\n\r\n', b'{"b":1}]}'
+    same = taught(b"{" + FILL.encode() + field + body)
+    assert same._ending == field + body
+    data = b"POST / HTTP/1.1\r\nx: " + field + body
+    basin = Basin()
+    basin.view[: len(data)] = data
+    assert not same.asked_at(basin.address, basin.hold(len(data)), len(data) - len(body))
+    assert not same.asked_by(data, len(data) - len(body))
 
 
 @pytest.mark.parametrize("size", [LARGE_BYTES - 1, LARGE_BYTES, LARGE_BYTES + 1, 16_384, READ_BYTES - len(JUNK)])
