@@ -3,6 +3,7 @@
 fastproxy beside nginx, HAProxy, Caddy, Envoy, Portkey and LiteLLM, each on one core, against one upstream: per case all
 are started, warmed and measured in turns. Ratios are taken to nginx inside each turn; the tables show the median of the
 turns' ratios. `--calibrate` compares nginx with a second nginx: what it shows beside 1.00 is the noise of the machine.
+`--tree before=FOLDER` adds the fastproxy of another folder: what a change does is seen in the same turns only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from bench import charts, configs, course, processes, report, table
 from bench.cases import CASES, Case, Quick
 from bench.course import Terms
-from bench.peers import registry
+from bench.peers import fastproxy, registry
 
 if TYPE_CHECKING:
     from bench.peers.peer import Peer
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = chosen_cases(options.only, quick=options.quick)
     terms = QUICK if options.quick else Terms(options.pairs, options.seconds, options.calibrate)
     wanted = registry.by_name(options.peers.split(",")) if options.peers is not None else registry.ALL
-    there, peers = registry.prepare(wanted)
+    there, peers = registry.prepare((*wanted, *options.tree))
     facts = report.machine() | {"nginx": peers["nginx"].get("version", "")}
     if facts["load_average_at_start"] > MAX_CALM_LOAD or facts["cpus"] < 2:
         print("this machine is busy or has one CPU: do not trust the figures", file=sys.stderr)
@@ -87,10 +88,21 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _tree(text: str) -> Peer:
+    name, _, folder = text.partition("=")
+    if not name.isidentifier() or name in {peer.name for peer in registry.ALL} or not folder:
+        raise argparse.ArgumentTypeError(f"{text!r} where NAME=FOLDER is expected, with a name of no peer")
+    return fastproxy.of_tree(name, Path(folder).resolve())
+
+
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__)
     parser.add_argument("--only", action="append", type=_pattern, help="a case, or several: first_token*; repeatable")
     parser.add_argument("--peers", help="comma-separated; nginx and fastproxy always run; '' for these two alone")
+    parser.add_argument(
+        "--tree", action="append", type=_tree, default=[], metavar="NAME=FOLDER",
+        help="another fastproxy beside this one: an earlier commit in a work tree of its own; repeatable",
+    )  # fmt: skip
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of one lane")
     parser.add_argument("--quick", action="store_true", help="some cases, 3 turns of 1 s: a look, not a measurement")

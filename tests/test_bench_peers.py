@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from bench import configs, traffic
+from bench import compare, configs, traffic
 from bench.peers import installed, registry
+from bench.peers.fastproxy import of_tree
 from bench.peers.peer import Absent, Job, Launch, Peer, Sort, said
 
 if TYPE_CHECKING:
@@ -107,6 +110,33 @@ def test_an_absent_peer_is_told_with_its_reason() -> None:
     assert there == (sound,)
     assert facts["broken"]["absent"] == "no such wheel for this machine"
     assert facts["sound"]["version"] == "1.0"
+
+
+def test_another_tree_is_the_one_that_runs(tmp_path: Path) -> None:
+    package = tmp_path / "before" / "fastproxy"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text("import sys; print('before', *sys.argv[1:3])", encoding="utf-8")
+    peer = of_tree("before", package.parent)
+    started = peer.launch("before", tmp_path, 28_080, PLAIN)
+    environment = dict(os.environ) | dict(started.environment)
+    done = subprocess.run(started.command, env=environment, capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "before serve --config\n"
+    assert (started.configs, peer.version()) == (registry.FASTPROXY.launch("before", tmp_path, 28_080, PLAIN).configs,
+                                                 "no commit")  # fmt: skip
+
+
+def test_a_folder_without_fastproxy_is_absent(tmp_path: Path) -> None:
+    there, facts = registry.prepare([of_tree("before", tmp_path)])
+    assert there == ()
+    assert "holds no fastproxy" in facts["before"]["absent"]
+
+
+@pytest.mark.parametrize("text", ["before", "=folder", "before=", "nginx=folder", "fastproxy=folder", "a b=folder"])
+def test_a_tree_has_a_name_of_its_own_and_a_folder(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        compare.main(["--tree", text])
+    assert "NAME=FOLDER is expected" in capsys.readouterr().err
 
 
 def test_a_program_that_is_not_there_is_absent() -> None:

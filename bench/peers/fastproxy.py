@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from bench import traffic
-from bench.peers.peer import MESSAGES_BASE, Job, Launch, Peer, Sort, said
+from bench.peers.peer import MESSAGES_BASE, Absent, Job, Launch, Peer, Sort, said
 
 COMMAND = str(Path(sys.executable).with_name("fastproxy"))
 
@@ -63,3 +64,26 @@ def _version() -> str:
 
 
 PEER = Peer("fastproxy", Sort.BOTH, "this repository", _version, _launch, translates=True)
+
+
+def of_tree(name: str, tree: Path) -> Peer:
+    """The package in another folder, run by this environment: the work tree of an earlier commit, say.
+
+    -P, because otherwise the package in the working directory comes before PYTHONPATH, and is compared with itself.
+    """
+    python = [sys.executable, "-P", "-m", "fastproxy"]
+    environment = {"PYTHONPATH": str(tree)}
+
+    def launch(name: str, folder: Path, port: int, job: Job) -> Launch:
+        ours = _launch(name, folder, port, job)
+        return replace(ours, command=[*python, *ours.command[1:]], environment=environment)
+
+    def version() -> str:
+        if not (tree / "fastproxy" / "__main__.py").is_file():
+            raise Absent(f"{tree} holds no fastproxy")
+        try:
+            return said("git", "-C", str(tree), "rev-parse", "--short", "HEAD")
+        except Absent:
+            return "no commit"
+
+    return Peer(name, Sort.BOTH, f"the folder {tree.name}", version, launch, translates=True)
