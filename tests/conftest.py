@@ -16,6 +16,8 @@ import psutil
 import pytest
 from hypothesis import settings
 
+from tests.calm import calmly
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -23,9 +25,19 @@ LIVE_S: Final = 60
 MEMORY: Final = Path("/dev/shm")
 MEMORY_BYTES: Final = 4 << 30
 
-# on a busy machine any example may take as long as it likes; no test here asserts a time
+# on a busy machine any example may take as long as it likes; the tests that assert a time are marked `real_time`
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Tests of real time are run when the machine runs: see calm.py."""
+    if pyfuncitem.get_closest_marker("real_time") is None:
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    calmly(lambda: pyfuncitem.obj(**arguments))
+    return True
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -17,6 +17,8 @@ from tests.loadtest.mock_process import BEARER, Answer, ask, chunks, connect, ex
 if TYPE_CHECKING:
     import pathlib
 
+pytestmark = pytest.mark.real_time
+
 PATH = "/v1/chat/completions"
 CHAT: dict[str, Any] = {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]}
 STREAM = CHAT | {"stream": True}

@@ -13,6 +13,8 @@ from fastproxy.loadtest.mock import MockOptions
 from fastproxy.loadtest.mock_spread import MOST_MS, parse
 from tests.loadtest.mock_process import BEARER, ask, serving
 
+pytestmark = pytest.mark.real_time
+
 CHAT: dict[str, Any] = {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]}
 PATH = "/v1/chat/completions"
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from fastproxy.loadtest.load.generator import Generator
 
+pytestmark = pytest.mark.real_time
+
 EVENT = b'data: {"choices":[{"delta":{"content":"word"}}]}\n\n'
 DONE = b"data: [DONE]\n\n"
 STREAM = Request(body="{}", format=Format.OPENAI_CHAT, stream=True)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from fastproxy.loadtest.load.generator import Generator
     from fastproxy.loadtest.load.shapes import Buckets
 
+pytestmark = pytest.mark.real_time
+
 MS = 1000
 
 

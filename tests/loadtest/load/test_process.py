@@ -18,6 +18,8 @@ from tests.loadtest.load.targets import Client, serving
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.real_time
+
 FRAME = struct.Struct(">I")
 
 

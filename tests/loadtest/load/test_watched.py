@@ -18,6 +18,8 @@ from fastproxy.loadtest.load.watched import Account, Identity, Reading, Watched,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.real_time
+
 PRELUDE = """
 import os, signal, sys, time
 def burn(seconds):
