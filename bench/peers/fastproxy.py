@@ -71,12 +71,11 @@ def of_tree(name: str, tree: Path) -> Peer:
 
     -P, because otherwise the package in the working directory comes before PYTHONPATH, and is compared with itself.
     """
-    python = [sys.executable, "-P", "-m", "fastproxy"]
-    environment = {"PYTHONPATH": str(tree)}
 
-    def launch(name: str, folder: Path, port: int, job: Job) -> Launch:
-        ours = _launch(name, folder, port, job)
-        return replace(ours, command=[*python, *ours.command[1:]], environment=environment)
+    def launch(label: str, folder: Path, port: int, job: Job) -> Launch:
+        ours = _launch(label, folder, port, job)
+        command = [sys.executable, "-P", "-m", "fastproxy", *ours.command[1:]]
+        return replace(ours, command=command, environment={"PYTHONPATH": str(tree)})
 
     def version() -> str:
         if not (tree / "fastproxy" / "__main__.py").is_file():

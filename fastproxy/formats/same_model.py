@@ -76,8 +76,10 @@ class SameModel:
             return True
         if not asks_for(body, self._model):
             return False
-        if is_large or self._lessons:
-            self._lessons -= not is_large
+        if is_large:
+            self.learn(body)
+        elif self._lessons:
+            self._lessons -= 1
             self.learn(body)
         return True
 

@@ -102,7 +102,7 @@ def json_reader(wire_format: str) -> Callable[[bytes], Usage | None]:
     pick = attrgetter("usage_metadata" if wire_format == "gemini" else "usage")
 
     def read(body: bytes) -> Usage | None:
-        before, found, behind = (body[-END_BYTES:] if len(body) > END_BYTES else body).rpartition(name)
+        before, found, behind = body[-END_BYTES:].rpartition(name)
         if found and before and before[-1] != _BACKSLASH:  # the quote of a name that ends so: "my \"usage"
             try:
                 counts: Counts | None = pick(decode(opened + behind))

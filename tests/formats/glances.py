@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from fastproxy.formats.same_model import LARGE_BYTES, SameModel
 from fastproxy.wire.basin import READ_BYTES, Basin
 
@@ -58,3 +60,4 @@ def small(body: bytes) -> bytes:
 
 
 WAYS: list[Callable[[SameModel, bytes], bool]] = [by_read, by_bare_read, by_basin, by_small_read]
+EVERY_WAY = pytest.mark.parametrize("ask", WAYS)

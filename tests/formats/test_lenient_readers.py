@@ -8,12 +8,10 @@ import pytest
 
 from fastproxy.formats.peek import is_object
 from fastproxy.formats.same_model import LARGE_BYTES, MAX_MENTIONS, SameModel
-from tests.formats.glances import FIRST, TAUGHT, WAYS, by_read, by_small_read, small, taught
+from tests.formats.glances import EVERY_WAY, FIRST, TAUGHT, by_read, by_small_read, small, taught
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-EVERY_WAY = pytest.mark.parametrize("ask", WAYS)
 
 
 def misread() -> dict[str, bytes]:

@@ -18,6 +18,7 @@ from fastproxy.formats.peek import asks_for, json_string
 from fastproxy.formats.same_model import LARGE_BYTES, MAX_ENDING, MAX_LESSONS, SameModel
 from fastproxy.wire.basin import READ_BYTES, Basin
 from tests.formats.glances import (
+    EVERY_WAY,
     FILL,
     FIRST,
     JUNK,
@@ -59,9 +60,6 @@ def may_pass(body: bytes, model: str = MODEL) -> bool:
     except (ValueError, RecursionError):
         return True
     return asked == [model]
-
-
-EVERY_WAY = pytest.mark.parametrize("ask", WAYS)
 
 
 @pytest.mark.parametrize("name", TAUGHT)
